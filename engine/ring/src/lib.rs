@@ -1,0 +1,1 @@
+//! A single-producer, single-consumer ring of variable-length byte records.

@@ -1,0 +1,1 @@
+//! Market data from exchange WebSockets to Kafka, on pinned cores.

@@ -1,0 +1,3 @@
+//! The `k2-feed` binary.
+
+fn main() {}
