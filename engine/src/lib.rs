@@ -1,1 +1,7 @@
 //! Market data from exchange WebSockets to Kafka, on pinned cores.
+//!
+//! The flow has one direction, and the modules stand in its order:
+//!
+//! ```text
+//! exchange ==> [ feed core: receive -> deframe -> decode -> encode ] --ring--> [ producer core: drain -> produce ] ==> Kafka
+//! ```
