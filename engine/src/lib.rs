@@ -5,3 +5,9 @@
 //! ```text
 //! exchange ==> [ feed core: receive -> deframe -> decode -> encode ] --ring--> [ producer core: drain -> produce ] ==> Kafka
 //! ```
+
+pub mod avro;
+pub mod clock;
+pub mod decimal;
+pub mod instruments;
+pub mod trade;
