@@ -11,3 +11,4 @@ pub mod clock;
 pub mod decimal;
 pub mod instruments;
 pub mod trade;
+pub mod ws;
