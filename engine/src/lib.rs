@@ -11,4 +11,5 @@ pub mod clock;
 pub mod decimal;
 pub mod instruments;
 pub mod trade;
+pub mod venue;
 pub mod ws;
