@@ -10,6 +10,7 @@ pub mod avro;
 pub mod clock;
 pub mod decimal;
 pub mod instruments;
+pub mod net;
 pub mod trade;
 pub mod venue;
 pub mod ws;
