@@ -6,11 +6,16 @@
 //! exchange ==> [ feed core: receive -> deframe -> decode -> encode ] --ring--> [ producer core: drain -> produce ] ==> Kafka
 //! ```
 
+pub mod accounting;
 pub mod avro;
 pub mod clock;
 pub mod decimal;
 pub mod instruments;
+pub mod interval;
+pub mod latency;
 pub mod net;
+pub mod record;
+pub mod sequence;
 pub mod trade;
 pub mod venue;
 pub mod ws;

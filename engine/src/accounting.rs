@@ -1,0 +1,183 @@
+//! What became of everything: every frame and every record is in exactly one column.
+
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+use crate::record::Kind;
+
+/// What became of the text and binary messages received: `received = decoded + control + rejected`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Frames {
+    /// Messages received.
+    pub received: u64,
+    /// Those that held market data.
+    pub decoded: u64,
+    /// Those about the session: acknowledgements, heartbeats, notices.
+    pub control: u64,
+    /// Those that could not be decoded.
+    pub rejected: u64,
+}
+
+/// What became of one topic's records: `committed = acked + failed + dropped + spilled + in_flight`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Records that a feed core made, those it had to drop included.
+    pub committed: u64,
+    /// Records that the broker has acknowledged.
+    pub acked: u64,
+    /// Records that were given up: the broker refused them or their time ran out.
+    pub failed: u64,
+    /// Records for which the ring had no room.
+    pub dropped: u64,
+    /// Records that wait on disk.
+    pub spilled: u64,
+    /// Records in the ring or with librdkafka.
+    pub in_flight: u64,
+}
+
+/// What one feed core has counted since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedTally {
+    /// Frames.
+    pub frames: Frames,
+    /// Trades decoded.
+    pub trades: u64,
+    /// Records made, by [`Kind`].
+    pub committed: [u64; Kind::ALL.len()],
+    /// Records for which the ring had no room, by [`Kind`].
+    pub dropped: [u64; Kind::ALL.len()],
+    /// Times that a connection was not read because the ring had no room.
+    pub ring_full: u64,
+    /// Jumps in a symbol's sequence.
+    pub gaps: u64,
+    /// Trades that are missing in them.
+    pub missing: u64,
+    /// Trades whose number had been seen.
+    pub duplicates: u64,
+    /// Connections made anew after one broke.
+    pub reconnects: u64,
+}
+
+/// What one producer core has counted since it began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProducerTally {
+    /// Records acknowledged, by [`Kind`].
+    pub acked: [u64; Kind::ALL.len()],
+    /// Records given up, by [`Kind`].
+    pub failed: [u64; Kind::ALL.len()],
+    /// Times that librdkafka's queue was full and the ring was left to wait.
+    pub queue_full: u64,
+}
+
+/// The whole engine's columns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// All feed cores together.
+    pub feed: FeedTally,
+    /// All producer cores together.
+    pub producer: ProducerTally,
+}
+
+impl Accounting {
+    /// The columns of one topic. `in_flight` is what is in no other column.
+    pub fn records(&self, kind: Kind) -> Records {
+        let at = kind as usize;
+        let (committed, dropped) = (self.feed.committed[at], self.feed.dropped[at]);
+        let (acked, failed) = (self.producer.acked[at], self.producer.failed[at]);
+        let in_flight = committed.saturating_sub(acked + failed + dropped);
+        Records { committed, acked, failed, dropped, spilled: 0, in_flight }
+    }
+
+    /// All topics' records together.
+    pub fn all_records(&self) -> Records {
+        let mut sum = Records::default();
+        for records in Kind::ALL.map(|kind| self.records(kind)) {
+            sum.committed += records.committed;
+            sum.acked += records.acked;
+            sum.failed += records.failed;
+            sum.dropped += records.dropped;
+            sum.spilled += records.spilled;
+            sum.in_flight += records.in_flight;
+        }
+        sum
+    }
+
+    /// Whether every frame and every record is in exactly one column.
+    pub fn holds(&self) -> bool {
+        let frames = self.feed.frames;
+        let columns = |kind: Kind| {
+            let records = self.records(kind);
+            records.committed == records.acked + records.failed + records.dropped + records.spilled + records.in_flight
+        };
+        frames.received == frames.decoded + frames.control + frames.rejected && Kind::ALL.into_iter().all(columns)
+    }
+
+    /// Whether nothing was lost, and nothing is under way: what exit code 0 promises.
+    pub fn is_complete(&self) -> bool {
+        let sum = self.all_records();
+        self.holds() && sum.failed + sum.dropped + sum.spilled + sum.in_flight == 0
+    }
+}
+
+impl AddAssign for FeedTally {
+    fn add_assign(&mut self, other: Self) {
+        self.frames.received += other.frames.received;
+        self.frames.decoded += other.frames.decoded;
+        self.frames.control += other.frames.control;
+        self.frames.rejected += other.frames.rejected;
+        self.trades += other.trades;
+        add_each(&mut self.committed, other.committed);
+        add_each(&mut self.dropped, other.dropped);
+        self.ring_full += other.ring_full;
+        self.gaps += other.gaps;
+        self.missing += other.missing;
+        self.duplicates += other.duplicates;
+        self.reconnects += other.reconnects;
+    }
+}
+
+impl AddAssign for ProducerTally {
+    fn add_assign(&mut self, other: Self) {
+        add_each(&mut self.acked, other.acked);
+        add_each(&mut self.failed, other.failed);
+        self.queue_full += other.queue_full;
+    }
+}
+
+fn add_each<const N: usize>(mine: &mut [u64; N], theirs: [u64; N]) {
+    mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_in_no_column_is_noticed() {
+        let mut accounting = Accounting::default();
+        accounting.feed.frames = Frames { received: 3, decoded: 1, control: 1, rejected: 1 };
+        assert!(accounting.holds());
+        accounting.feed.frames.received = 4;
+        assert!(!accounting.holds());
+    }
+
+    #[test]
+    fn a_record_acknowledged_twice_is_noticed() {
+        let mut accounting = Accounting::default();
+        accounting.feed.committed[Kind::Raw as usize] = 1;
+        accounting.producer.acked[Kind::Raw as usize] = 2;
+        assert!(!accounting.holds());
+    }
+
+    #[test]
+    fn what_is_in_flight_is_not_complete() {
+        let mut accounting = Accounting::default();
+        accounting.feed.committed[Kind::Normalized as usize] = 2;
+        accounting.producer.acked[Kind::Normalized as usize] = 1;
+        assert_eq!(accounting.records(Kind::Normalized).in_flight, 1);
+        assert!(accounting.holds() && !accounting.is_complete());
+        accounting.producer.acked[Kind::Normalized as usize] = 2;
+        assert!(accounting.is_complete());
+    }
+}
