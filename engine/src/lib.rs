@@ -8,7 +8,9 @@
 
 pub mod accounting;
 pub mod avro;
+pub mod bell;
 pub mod clock;
+pub mod cores;
 pub mod decimal;
 pub mod instruments;
 pub mod interval;
