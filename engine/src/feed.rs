@@ -1,0 +1,307 @@
+//! The feed core: the hot path, from the receive buffer to the ring, in the order in which it runs.
+//!
+//! One pinned executor ([`executor`]) runs one task a connection ([`connection`]). All of them share what is here:
+//! the ring, the parser's buffers, the arena and the histograms. Nothing here waits, and nothing allocates for a
+//! message that is well.
+
+pub mod connection;
+pub mod executor;
+pub mod wait;
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use k2_ring::Full;
+
+use crate::accounting::FeedTally;
+use crate::avro::{self, SymbolPrefix};
+use crate::bell::Bell;
+use crate::clock::{Nanos, WallOffset};
+use crate::interval::Recorder;
+use crate::latency::Hop;
+use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
+use crate::sequence::{Observation, Tracker};
+use crate::trade::Trade;
+use crate::venue::json::Json;
+use crate::venue::{Control, Frame, Reject, Symbols, Venue};
+
+/// Longest reason on a dead letter, in bytes.
+const MAX_REASON: usize = 256;
+/// Longest key and connection name together, in bytes.
+const MAX_NAMES: usize = 128;
+
+/// What the connections of one core share.
+pub struct FeedCore {
+    ring: k2_ring::Producer,
+    bell: Arc<Bell>,
+    json: Json,
+    arena: Bump,
+    recorder: Recorder<FeedTally>,
+    wall: WallOffset,
+}
+
+/// What one connection's frames are judged by.
+pub struct Line<V> {
+    venue: V,
+    feed: u16,
+    /// `<exchange>-<connection>.<attempt>`.
+    name: String,
+    symbols: Symbols,
+    instruments: Vec<Instrument>,
+    /// The most that a trade's record adds to the texts of its frame, in bytes.
+    max_overhead: usize,
+}
+
+/// What is known of one symbol.
+pub struct Instrument {
+    symbol: String,
+    prefix: SymbolPrefix,
+    tracker: Tracker,
+}
+
+impl Instrument {
+    /// A symbol of which nothing has been seen.
+    pub fn new(symbol: String, prefix: SymbolPrefix) -> Self {
+        Instrument { symbol, prefix, tracker: Tracker::default() }
+    }
+}
+
+/// What a text frame was.
+#[derive(Debug, PartialEq)]
+pub enum Outcome<'frame> {
+    /// Market data, now in the ring.
+    Data,
+    /// Something for the session.
+    Control(Control<'frame>),
+    /// Not decoded; now a dead letter in the ring.
+    Rejected(Reject),
+}
+
+impl<V: Venue> Line<V> {
+    /// A line of `venue` for the `feed`'s topics, with these instruments in the order of its symbols.
+    ///
+    /// # Panics
+    /// If a symbol and the name are longer than records allow, which the configuration has refused.
+    pub fn new(venue: V, feed: u16, name: String, instruments: Vec<Instrument>) -> Self {
+        let names: Vec<_> = instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
+        let overhead = |instrument: &Instrument| avro::max_overhead(&instrument.prefix, &name);
+        let max_overhead = instruments.iter().map(overhead).max().unwrap_or(0) + HEAD_LEN + MAX_NAMES;
+        assert!(names.iter().all(|symbol| symbol.len() + name.len() <= MAX_NAMES));
+        Line { venue, feed, name, symbols: Symbols::new(&names), instruments, max_overhead }
+    }
+
+    /// Begins a new connection: its name changes, what was seen stays.
+    pub fn rename(&mut self, name: String) {
+        self.name = name;
+    }
+}
+
+impl FeedCore {
+    /// A core that writes to `ring` and measures into `recorder`.
+    pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
+        let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
+        FeedCore { ring, bell, json, arena, recorder, wall: WallOffset::read() }
+    }
+
+    /// The counts of this core.
+    pub fn tally(&mut self) -> &mut FeedTally {
+        &mut self.recorder.now.tally
+    }
+
+    /// What is to be done now and then: the wall clock is read again, measurements are passed on.
+    pub fn tick(&mut self) {
+        self.wall = WallOffset::read();
+        self.recorder.pass_on_if_asked();
+    }
+
+    /// The core stops: what it has measured is passed on.
+    pub fn finish(&mut self) {
+        self.bell.ring();
+        self.recorder.finish();
+    }
+
+    /// Notes when bytes were received; `kernel_ns` is when the kernel had them.
+    #[inline]
+    pub fn received(&mut self, kernel_ns: Option<i64>) -> Nanos {
+        let now = Nanos::now();
+        if let Some(ns) = kernel_ns {
+            self.recorder.now.hops.record(Hop::Recv, self.wall.hop(ns), now);
+        }
+        now
+    }
+
+    /// A batch of frames is done: the producer core is told, and measurements are passed on.
+    #[inline]
+    pub fn batch_done(&mut self) {
+        self.bell.ring();
+        self.recorder.pass_on_if_asked();
+    }
+
+    /// Whether the ring has room for all that a frame of `len` bytes can become.
+    #[inline]
+    pub fn has_room<V: Venue>(&mut self, line: &Line<V>, len: usize) -> bool {
+        let trades = 1 + len / V::MIN_TRADE_BYTES;
+        let bytes = HEAD_LEN + MAX_NAMES + MAX_REASON + 2 * len + trades * line.max_overhead;
+        self.ring.has_room(bytes, trades + 1)
+    }
+
+    /// Takes one text message from the receive buffer to the ring.
+    #[inline]
+    pub fn text<'frame, V: Venue>(
+        &'frame mut self,
+        line: &mut Line<V>,
+        payload: &'frame mut [u8],
+        received: Nanos,
+    ) -> Outcome<'frame> {
+        let FeedCore { ring, json, arena, recorder, wall, .. } = self;
+        let measured = &mut *recorder.now;
+        measured.tally.frames.received += 1;
+        arena.reset();
+
+        // The parser writes over the payload, so the ring gets it first, verbatim.
+        let len = payload.len();
+        let mut frame = ring.claim(HEAD_LEN + len + MAX_NAMES + MAX_REASON);
+        if let Ok(frame) = &mut frame {
+            frame[HEAD_LEN..HEAD_LEN + len].copy_from_slice(payload);
+        }
+
+        let decoded = line.venue.decode(payload, &line.symbols, json, arena);
+        let now = Nanos::now();
+        let head = Head {
+            received,
+            committed: now,
+            received_unix_ns: wall.unix_ns(received),
+            feed: line.feed,
+            ..Head::of(Kind::Raw)
+        };
+        match decoded {
+            Ok(Frame::Trades(trades)) => {
+                measured.hops.record(Hop::Decode, received, now);
+                measured.tally.frames.decoded += 1;
+                let key = trades.first().map_or("", |trade| trade.symbol);
+                let tail = Tail { key, connection: &line.name, reason: "" };
+                finish(&mut measured.tally, frame, head, len, tail);
+                for trade in trades {
+                    let committed = write_trade(ring, &mut measured.tally, line, trade, &head, wall);
+                    measured.hops.record(Hop::Encode, now, committed);
+                }
+                Outcome::Data
+            }
+            Ok(Frame::Control(control)) => {
+                measured.tally.frames.control += 1;
+                Outcome::Control(control)
+            }
+            Err(reject) => {
+                measured.tally.frames.rejected += 1;
+                dead_letter(&mut measured.tally, frame, head, len, &line.name, &reject);
+                Outcome::Rejected(reject)
+            }
+        }
+    }
+
+    /// Takes a binary message, which no venue sends, to the dead letters.
+    #[cold]
+    pub fn binary<V: Venue>(&mut self, line: &Line<V>, payload: &[u8], received: Nanos) -> Reject {
+        let tally = &mut self.recorder.now.tally;
+        tally.frames.received += 1;
+        tally.frames.rejected += 1;
+        let mut frame = self.ring.claim(HEAD_LEN + payload.len() + MAX_NAMES + MAX_REASON);
+        if let Ok(frame) = &mut frame {
+            frame[HEAD_LEN..HEAD_LEN + payload.len()].copy_from_slice(payload);
+        }
+        let received_unix_ns = self.wall.unix_ns(received);
+        let head = Head { received, committed: Nanos::now(), received_unix_ns, feed: line.feed, ..Head::of(Kind::Dlq) };
+        let reject = Reject::new("frame", "is binary, text is expected");
+        dead_letter(tally, frame, head, payload.len(), &line.name, &reject);
+        reject
+    }
+}
+
+/// Encodes one trade straight into the ring. Returns when it was committed.
+#[inline]
+fn write_trade<V: Venue>(
+    ring: &mut k2_ring::Producer,
+    tally: &mut FeedTally,
+    line: &mut Line<V>,
+    trade: &Trade<'_>,
+    frame: &Head,
+    wall: &WallOffset,
+) -> Nanos {
+    let instrument = &mut line.instruments[trade.instrument];
+    tally.trades += 1;
+    if let Some(number) = trade.sequence {
+        match instrument.tracker.observe(V::SEQUENCE, number) {
+            Observation::InOrder => {}
+            observation => note_break(tally, &instrument.symbol, &line.name, number, observation),
+        }
+    }
+    let context = avro::Context {
+        prefix: &instrument.prefix,
+        connection: &line.name,
+        received_ns: frame.received_unix_ns,
+        normalized_ms: wall.unix_ns(frame.committed) / 1_000_000,
+    };
+    let mut record = ring.claim(HEAD_LEN + avro::max_len(trade, &context) + MAX_NAMES);
+    let len = record.as_mut().map_or(0, |record| avro::write(trade, &context, &mut record[HEAD_LEN..]));
+    let committed = Nanos::now();
+    if record.is_err() {
+        note_drop(trade);
+    }
+    let tail = Tail { key: trade.symbol, connection: "", reason: "" };
+    finish(tally, record, Head { kind: Kind::Normalized, committed, ..*frame }, len, tail);
+    committed
+}
+
+/// Completes and commits a record whose value stands in claimed memory, or counts it as dropped if there was none.
+#[inline]
+fn finish(
+    tally: &mut FeedTally,
+    claim: Result<k2_ring::Claim<'_>, Full>,
+    head: Head,
+    value_len: usize,
+    tail: Tail<'_>,
+) {
+    tally.committed[head.kind as usize] += 1;
+    match claim {
+        Ok(mut claim) => {
+            let len = seal(&mut claim, head, value_len, tail);
+            claim.commit(len);
+        }
+        Err(_) => tally.dropped[head.kind as usize] += 1,
+    }
+}
+
+#[cold]
+fn dead_letter(
+    tally: &mut FeedTally,
+    claim: Result<k2_ring::Claim<'_>, Full>,
+    head: Head,
+    len: usize,
+    connection: &str,
+    reject: &Reject,
+) {
+    let reason = reject.to_string();
+    let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
+    finish(tally, claim, Head { kind: Kind::Dlq, ..head }, len, Tail { key: "", connection, reason });
+}
+
+#[cold]
+fn note_break(tally: &mut FeedTally, symbol: &str, connection: &str, number: i64, observation: Observation) {
+    match observation {
+        Observation::InOrder => {}
+        Observation::Gap { after, before, missing } => {
+            tally.gaps += 1;
+            tally.missing += missing;
+            tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
+        }
+        Observation::Repeated { last } => {
+            tally.duplicates += 1;
+            tracing::debug!(symbol, connection, id = number, last, "a trade came again, or late");
+        }
+    }
+}
+
+#[cold]
+fn note_drop(trade: &Trade<'_>) {
+    tracing::error!(symbol = trade.symbol, id = %trade.id, "the ring is full: trade dropped");
+}

@@ -1,0 +1,60 @@
+//! How a connection waits for bytes.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{FromRawFd, IntoRawFd};
+
+use futures_lite::AsyncReadExt;
+use serde::{Deserialize, Serialize};
+
+use crate::net::stream::Stream;
+
+/// What a core does while there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// Sleep until there is.
+    #[default]
+    Park,
+    /// Look again at once: for pinned cores that do nothing else.
+    Spin,
+}
+
+/// A connection's way to wait.
+pub enum Waiter {
+    /// Through glommio's reactor.
+    Park(glommio::net::TcpStream),
+    /// By giving the other connections their turn.
+    Spin,
+}
+
+impl Waiter {
+    /// A waiter for `stream`.
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    pub fn new(wait: Wait, stream: &Stream) -> io::Result<Self> {
+        Ok(match wait {
+            Wait::Spin => Waiter::Spin,
+            Wait::Park => Waiter::Park(watch(stream.socket())?),
+        })
+    }
+
+    /// Returns once the connection may have bytes, or has ended.
+    #[inline]
+    pub async fn readable(&mut self) {
+        match self {
+            // A read of no bytes waits for readiness and takes nothing: the bytes are then received with their
+            // time stamp. An error, too, is found by that receive.
+            Waiter::Park(watched) => drop(watched.read(&mut []).await),
+            Waiter::Spin => glommio::executor().yield_task_queue_now().await,
+        }
+    }
+}
+
+/// A second handle of the socket, for glommio.
+fn watch(socket: &TcpStream) -> io::Result<glommio::net::TcpStream> {
+    let fd = socket.try_clone()?.into_raw_fd();
+    // SAFETY: the descriptor was just duplicated for this and belongs to nobody else.
+    Ok(unsafe { glommio::net::TcpStream::from_raw_fd(fd) })
+}
