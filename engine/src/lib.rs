@@ -9,6 +9,7 @@
 pub mod accounting;
 pub mod avro;
 pub mod bell;
+pub mod broker;
 pub mod clock;
 pub mod cores;
 pub mod decimal;
@@ -18,6 +19,7 @@ pub mod interval;
 pub mod latency;
 pub mod net;
 pub mod record;
+pub mod registry;
 pub mod sequence;
 pub mod session;
 pub mod trade;
