@@ -1,0 +1,128 @@
+//! librdkafka's settings: what the engine promises, what it chooses, and what the user may add.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+
+/// Settings that the engine's promises rest on; to pass them through is an error.
+const PROMISED: [(&str, &str, &str); 4] = [
+    ("enable.idempotence", "true", "no duplicates, and order kept"),
+    ("acks", "all", "an acknowledged record is on all in-sync replicas"),
+    ("compression.type", "lz4", "what consumers and the figures are tuned for"),
+    ("partitioner", "murmur2_random", "Java's: a key stays on the partition that the handler before this one used"),
+];
+
+/// Settings that have a key of their own in `feed.toml`, or are the engine's business.
+const OURS: [(&str, &str); 6] = [
+    ("bootstrap.servers", "set kafka.bootstrap_servers"),
+    ("linger.ms", "set kafka.linger_us"),
+    ("queue.buffering.max.messages", "set kafka.queue_records"),
+    ("queue.buffering.max.kbytes", "set kafka.queue_bytes"),
+    ("message.timeout.ms", "set kafka.message_timeout_ms"),
+    ("message.max.bytes", "it follows from max_frame_bytes"),
+];
+
+/// Other names of the same settings.
+const ALIASES: [(&str, &str); 6] = [
+    ("request.required.acks", "acks"),
+    ("compression.codec", "compression.type"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+];
+
+/// What the producer is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerSettings {
+    /// Comma-separated `host:port`.
+    pub bootstrap_servers: String,
+    /// How long a record may wait for others to share its request.
+    pub linger: Duration,
+    /// Most records with librdkafka at a time.
+    pub queue_records: usize,
+    /// Most bytes with librdkafka at a time.
+    pub queue_bytes: usize,
+    /// How long a record may take from hand-over to acknowledgement, retries included.
+    pub message_timeout: Duration,
+    /// Longest record, in bytes.
+    pub message_max_bytes: usize,
+    /// Passed through as they are.
+    pub librdkafka: BTreeMap<String, String>,
+}
+
+/// librdkafka's bounds get this much more than ours, so that ours are reached first.
+const QUEUE_MARGIN_RECORDS: usize = 1_000;
+const QUEUE_MARGIN_KBYTES: usize = 4_096;
+/// Bytes of a record's envelope that count against `message.max.bytes`.
+const ENVELOPE: usize = 4_096;
+
+/// Refuses what would break a promise or hide a setting.
+///
+/// # Errors
+/// A sentence for each such key.
+pub fn check_passed_through(librdkafka: &BTreeMap<String, String>) -> Vec<String> {
+    librdkafka.iter().filter_map(|(key, value)| check_one(key, value)).collect()
+}
+
+fn check_one(key: &str, value: &str) -> Option<String> {
+    let name = ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name);
+    if let Some((_, promised, why)) = PROMISED.iter().find(|(promised, ..)| *promised == name) {
+        return Some(format!(
+            "kafka.librdkafka: {key} = {value:?} would break a promise: it is always {promised:?} ({why}). Remove the line"
+        ));
+    }
+    if let Some((_, instead)) = OURS.iter().find(|(ours, _)| *ours == name) {
+        return Some(format!("kafka.librdkafka: {key} = {value:?} is not passed through: {instead}"));
+    }
+    // Whether librdkafka knows the key and takes the value, only librdkafka can say.
+    let mut config = ClientConfig::new();
+    config.set(key, value);
+    let outcome = config.create_native_config();
+    outcome.err().map(|error| format!("kafka.librdkafka: {key} = {value:?}: {error}"))
+}
+
+impl ProducerSettings {
+    /// librdkafka's configuration, every limit named.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.log_level = RDKafkaLogLevel::Info;
+        for (key, value) in &self.librdkafka {
+            config.set(key, value);
+        }
+        for (key, value, _) in PROMISED {
+            config.set(key, value);
+        }
+        config
+            .set("client.id", "k2-feed")
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1e3))
+            .set("queue.buffering.max.messages", (self.queue_records + QUEUE_MARGIN_RECORDS).to_string())
+            .set("queue.buffering.max.kbytes", (self.queue_bytes.div_ceil(1024) + QUEUE_MARGIN_KBYTES).to_string())
+            .set("message.timeout.ms", self.message_timeout.as_millis().to_string())
+            .set("message.max.bytes", (self.message_max_bytes + ENVELOPE).max(1_000_000).to_string());
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promises_cannot_be_passed_away() {
+        for (key, value) in
+            [("acks", "1"), ("enable.idempotence", "false"), ("request.required.acks", "0"), ("partitioner", "random")]
+        {
+            let errors = check_passed_through(&BTreeMap::from([(key.into(), value.into())]));
+            assert!(errors.len() == 1 && errors[0].contains(key) && errors[0].contains("promise"), "{errors:?}");
+        }
+        let errors = check_passed_through(&BTreeMap::from([("linger.ms".into(), "5".into())]));
+        assert!(errors[0].contains("kafka.linger_us"), "{errors:?}");
+        let errors = check_passed_through(&BTreeMap::from([("linker.ms".into(), "5".into())]));
+        assert!(errors[0].contains("linker.ms"), "{errors:?}");
+        assert!(check_passed_through(&BTreeMap::from([("batch.size".into(), "65536".into())])).is_empty());
+    }
+}
