@@ -24,6 +24,7 @@ pub mod record;
 pub mod registry;
 pub mod sequence;
 pub mod session;
+pub mod sim;
 pub mod trade;
 pub mod venue;
 pub mod ws;

@@ -1,0 +1,292 @@
+//! What a simulator is asked to do, and why it may refuse.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::ledger::Ledger;
+use super::replay::RecordingError;
+
+/// Unsent bytes of one connection above which its reader counts as slow and is cut.
+pub(super) const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
+/// Binance's interval between ping frames (web-socket-streams.md, "General WSS information").
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Binance disconnects whoever has not answered a ping within a minute (same place).
+pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The exchange whose protocol is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exchange {
+    /// Binance spot market streams.
+    Binance,
+}
+
+impl Exchange {
+    /// Every exchange that can be simulated.
+    pub const ALL: [Exchange; 1] = [Exchange::Binance];
+
+    /// The name used on the command line and in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Exchange::Binance => "binance",
+        }
+    }
+}
+
+impl fmt::Display for Exchange {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// A name that is no exchange that can be simulated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownExchange {
+    given: String,
+}
+
+impl fmt::Display for UnknownExchange {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "exchange '{}' cannot be simulated", self.given)?;
+        let nearest = Exchange::ALL
+            .into_iter()
+            .map(|known| (strsim::damerau_levenshtein(known.name(), &self.given.to_lowercase()), known))
+            .filter(|(distance, _)| *distance <= 3)
+            .min_by_key(|(distance, _)| *distance);
+        if let Some((_, known)) = nearest {
+            write!(out, "; did you mean '{known}'?")?;
+        }
+        let known: Vec<&str> = Exchange::ALL.into_iter().map(Exchange::name).collect();
+        write!(out, " (known: {})", known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownExchange {}
+
+impl FromStr for Exchange {
+    type Err = UnknownExchange;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Exchange::ALL
+            .into_iter()
+            .find(|known| known.name() == text)
+            .ok_or_else(|| UnknownExchange { given: text.to_owned() })
+    }
+}
+
+/// How many trades a second the market makes, over all its symbols.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// Trades per second, on an open-loop schedule.
+    PerSecond(f64),
+    /// As many as the sockets take, and no more unverified than the ledger's window allows.
+    Max,
+}
+
+/// Uneven load with the same mean rate.
+///
+/// Each period begins with a burst at `factor` times the mean rate that carries half of the period's trades, so
+/// it lasts `period / (2 * factor)`; the other half is spread evenly over the rest. `10x/1s` at 5,000 trades a
+/// second is 50 ms at 50,000 a second, then 950 ms at 2,632 a second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Burst {
+    /// The burst's rate as a multiple of the mean rate; more than 1.
+    pub factor: f64,
+    /// From the beginning of one burst to the next.
+    pub period: Duration,
+}
+
+/// When the market ends. Connections stay open until [`Simulator::stop`](super::Simulator::stop).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Only on request.
+    Never,
+    /// So long after the clock started.
+    After(Duration),
+    /// After so many scheduled trades (or, in a replay, frames), heard by a subscriber or not.
+    Count(u64),
+}
+
+/// How fast a recording is replayed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// Recorded spacing divided by this; 1.0 is as recorded.
+    Times(f64),
+    /// As fast as the sockets take it.
+    Max,
+}
+
+/// A recording to send instead of generated trades.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// Lines `<received ns> <frame>`; read through gzip if the name ends in `.gz`.
+    pub file: PathBuf,
+    /// How fast.
+    pub speed: Speed,
+}
+
+/// What a simulator is asked to do. Start from [`SimulatorConfig::new`] and change what matters.
+#[derive(Debug, Clone)]
+pub struct SimulatorConfig {
+    /// Whose protocol is spoken.
+    pub exchange: Exchange,
+    /// Where to listen; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The symbols that exist, uppercase. Empty: whichever well-formed symbol is subscribed exists.
+    pub symbols: Vec<String>,
+    /// The market's rate over all symbols that have been subscribed at least once.
+    pub rate: Rate,
+    /// Uneven load; needs [`Rate::PerSecond`].
+    pub burst: Option<Burst>,
+    /// When the market ends.
+    pub stop: Stop,
+    /// Decides prices, quantities, sides and the order of symbols.
+    pub seed: u64,
+    /// The clock starts once so many different symbols (streams, in a replay) are subscribed; at least 1.
+    pub start_when: usize,
+    /// Between ping frames on each connection.
+    pub ping_interval: Duration,
+    /// A ping unanswered for so long ends the connection.
+    pub pong_timeout: Duration,
+    /// Unsent bytes above which a connection is cut, except where the market waits for its readers
+    /// ([`Rate::Max`], [`Speed::Max`]).
+    pub backlog_bytes: usize,
+    /// Each symbol's first trade id; `None`: ten digits that depend on the symbol.
+    pub first_trade_id: Option<u64>,
+    /// A recording to send instead of generated trades.
+    pub replay: Option<Replay>,
+    /// Where an in-process verifier learns what was put on the wire.
+    pub ledger: Option<Ledger>,
+}
+
+impl SimulatorConfig {
+    /// 1,000 trades a second without end, on a port of 127.0.0.1 that the system chooses.
+    pub fn new(exchange: Exchange) -> Self {
+        Self {
+            exchange,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            symbols: Vec::new(),
+            rate: Rate::PerSecond(1_000.0),
+            burst: None,
+            stop: Stop::Never,
+            seed: 1,
+            start_when: 1,
+            ping_interval: PING_INTERVAL,
+            pong_timeout: PONG_TIMEOUT,
+            backlog_bytes: BACKLOG_BYTES,
+            first_trade_id: None,
+            replay: None,
+            ledger: None,
+        }
+    }
+
+    /// Whether the market waits for its readers instead of keeping to a schedule.
+    pub(crate) fn waits_for_readers(&self) -> bool {
+        match &self.replay {
+            Some(replay) => replay.speed == Speed::Max,
+            None => self.rate == Rate::Max,
+        }
+    }
+
+    /// Refuses what cannot be done before any thread or socket exists.
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        if let Rate::PerSecond(rate) = self.rate
+            && !(rate.is_finite() && rate > 0.0)
+        {
+            return Err(SimError::Rate(rate));
+        }
+        if let Some(burst) = self.burst {
+            if !(burst.factor.is_finite() && burst.factor > 1.0) || burst.period.is_zero() {
+                return Err(SimError::Burst(burst));
+            }
+            if self.rate == Rate::Max || self.replay.is_some() {
+                return Err(SimError::BurstWithoutRate);
+            }
+        }
+        if let Some(Replay { speed: Speed::Times(speed), .. }) = self.replay
+            && !(speed.is_finite() && speed > 0.0)
+        {
+            return Err(SimError::Speed(speed));
+        }
+        if self.replay.is_some() && self.ledger.is_some() {
+            return Err(SimError::LedgerWithReplay);
+        }
+        if let Some(bad) = self.symbols.iter().find(|symbol| !is_symbol(symbol)) {
+            return Err(SimError::Symbol(bad.clone()));
+        }
+        if let Some(twice) = duplicate(&self.symbols) {
+            return Err(SimError::SymbolTwice(twice.to_owned()));
+        }
+        if !self.symbols.is_empty() && self.replay.is_none() && self.start_when > self.symbols.len() {
+            return Err(SimError::StartWhen { wanted: self.start_when, exist: self.symbols.len() });
+        }
+        Ok(())
+    }
+}
+
+/// Binance's symbols are uppercase letters and digits; letters may be non-ASCII since December 2025.
+pub(crate) fn is_symbol(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase())
+}
+
+fn duplicate(names: &[String]) -> Option<&str> {
+    let mut seen = std::collections::HashSet::new();
+    names.iter().find(|name| !seen.insert(name.as_str())).map(String::as_str)
+}
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; choose another port, port 0 for a free one, or stop what holds it")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The rate is no rate.
+    #[error("rate {0} is not a positive number of trades per second; give e.g. 5000, or 'max'")]
+    Rate(f64),
+    /// The burst is none.
+    #[error("burst {}x/{:?} needs a factor above 1 and a period above 0; give e.g. 10x/1s", .0.factor, .0.period)]
+    Burst(Burst),
+    /// A burst needs a mean rate.
+    #[error("a burst varies a mean rate, and neither 'max' nor a replay has one; give a rate in trades per second")]
+    BurstWithoutRate,
+    /// The speed is no speed.
+    #[error("replay speed {0} is not a positive number; give e.g. 1.0 for as recorded, or 'max'")]
+    Speed(f64),
+    /// Not a symbol.
+    #[error("symbol '{0}' is not uppercase letters and digits; write it as the exchange does, e.g. BTCUSDT")]
+    Symbol(String),
+    /// A symbol is listed twice.
+    #[error("symbol '{0}' is listed twice; a symbol has one market, so list it once")]
+    SymbolTwice(String),
+    /// The clock could never start.
+    #[error("the clock waits for {wanted} symbols but only {exist} exist; list more symbols or lower start_when")]
+    StartWhen {
+        /// Symbols waited for.
+        wanted: usize,
+        /// Symbols listed.
+        exist: usize,
+    },
+    /// A replay has no ledger.
+    #[error("a ledger records generated trades, and a replay sends recorded frames; use one of the two")]
+    LedgerWithReplay,
+    /// The recording cannot be used.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// No thread to be had.
+    #[error("cannot start the thread '{name}': {source}; raise the limit on processes (ulimit -u)")]
+    Thread {
+        /// The thread's name.
+        name: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}

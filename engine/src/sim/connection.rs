@@ -1,0 +1,153 @@
+//! The connections, and what the simulator's threads share.
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+
+use super::config::SimulatorConfig;
+use super::meter::Meter;
+use super::outbound::{Mark, Outbound};
+use super::protocol::{Protocol, Session};
+use super::schedule::Clock;
+
+/// A thread that panicked leaves whole values behind everywhere here, so the others go on and end in order.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One client.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) number: u64,
+    pub(crate) peer: SocketAddr,
+    /// `None` until the handshake is over.
+    pub(crate) session: Mutex<Option<Session>>,
+    pub(crate) outbound: Mutex<Outbound>,
+}
+
+/// What the simulator's threads share.
+pub(crate) struct Hub {
+    pub(crate) config: SimulatorConfig,
+    pub(crate) protocol: Box<dyn Protocol>,
+    pub(crate) meter: Meter,
+    /// Set when the market opens.
+    pub(crate) clock: OnceLock<Clock>,
+    /// Symbols in the order of their indexes.
+    pub(crate) symbols: Mutex<Vec<String>>,
+    connections: Mutex<Vec<Arc<Connection>>>,
+    numbered: AtomicU64,
+    /// Changes whenever a connection or a subscription comes or goes.
+    version: AtomicU64,
+    stopping: AtomicBool,
+    market: OnceLock<Thread>,
+}
+
+impl Hub {
+    pub(crate) fn new(config: SimulatorConfig, protocol: Box<dyn Protocol>) -> Self {
+        Self {
+            symbols: Mutex::new(config.symbols.clone()),
+            config,
+            protocol,
+            meter: Meter::new(),
+            clock: OnceLock::new(),
+            connections: Mutex::new(Vec::new()),
+            numbered: AtomicU64::new(0),
+            version: AtomicU64::new(1),
+            stopping: AtomicBool::new(false),
+            market: OnceLock::new(),
+        }
+    }
+
+    /// Takes a socket in, before its handshake.
+    pub(crate) fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Arc<Connection> {
+        let number = self.numbered.fetch_add(1, Ordering::Relaxed) + 1;
+        let outbound = Mutex::new(Outbound::new(socket));
+        let connection = Arc::new(Connection { number, peer, session: Mutex::new(None), outbound });
+        lock(&self.connections).push(Arc::clone(&connection));
+        connection
+    }
+
+    /// Forgets a connection and makes sure that its socket is shut.
+    pub(crate) fn dismiss(&self, connection: &Arc<Connection>) {
+        lock(&connection.outbound).cut();
+        lock(&self.connections).retain(|other| !Arc::ptr_eq(other, connection));
+        self.changed();
+    }
+
+    /// All connections, also those whose handshake is not over.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        lock(&self.connections).clone()
+    }
+
+    /// Puts whole frames on a connection's wire, and cuts it if its reader has left too much unsent.
+    pub(crate) fn send(&self, connection: &Connection, frames: &[u8], marks: &[Mark]) {
+        let mut outbound = lock(&connection.outbound);
+        outbound.append(frames, marks);
+        self.settle(&mut outbound);
+        let unwritten = outbound.unwritten();
+        if unwritten > self.config.backlog_bytes && !self.config.waits_for_readers() {
+            outbound.cut();
+            self.meter.slow_readers_cut.fetch_add(1, Ordering::Relaxed);
+            let (number, peer) = (connection.number, connection.peer);
+            tracing::warn!(connection = number, %peer, unwritten, "slow reader cut");
+        }
+    }
+
+    /// Writes what a connection has left unsent; returns what is left then.
+    pub(crate) fn flush(&self, connection: &Connection) -> usize {
+        let mut outbound = lock(&connection.outbound);
+        if outbound.unwritten() > 0 {
+            outbound.flush();
+            self.settle(&mut outbound);
+        }
+        outbound.unwritten()
+    }
+
+    /// Accounts for the frames that were written just now.
+    fn settle(&self, outbound: &mut Outbound) {
+        if let Some(clock) = self.clock.get()
+            && outbound.has_written_dues()
+        {
+            self.meter.written(clock.now_ns(), outbound.written_dues());
+        }
+    }
+
+    /// Tells the market's thread that connections or subscriptions changed.
+    pub(crate) fn changed(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        self.wake_market();
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_market(&self, thread: Thread) {
+        // Set once: there is one such thread.
+        let _ = self.market.set(thread);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.wake_market();
+    }
+
+    fn wake_market(&self) {
+        if let Some(market) = self.market.get() {
+            market.unpark();
+        }
+    }
+
+    /// Connections whose handshake is over, and bytes unwritten on all of them.
+    pub(crate) fn standing(&self) -> (usize, usize) {
+        self.connections()
+            .iter()
+            .filter(|connection| lock(&connection.session).is_some())
+            .fold((0, 0), |(open, bytes), connection| (open + 1, bytes + lock(&connection.outbound).unwritten()))
+    }
+}

@@ -1,0 +1,202 @@
+//! The market's thread: puts on the wire whatever is due, all of it at once, then waits for the next moment.
+
+use std::sync::atomic::Ordering;
+
+use super::config::Stop;
+use super::schedule::{Clock, sleep_exactly, wait_ns};
+use super::wire::Wire;
+
+/// Frames put on the wire before the sockets are served again: some 600 KiB of trades.
+const BATCH_FRAMES: u64 = 4_096;
+/// The same where the market waits for its readers: enough to make a system call cheap, some 80 KiB.
+const UNPACED_BATCH_FRAMES: u64 = 512;
+/// Between attempts to write what a socket did not take. It holds megabytes, so it does not run dry meanwhile.
+const RETRY_NS: i64 = 50_000;
+/// Between looks at connections that only a reader's thread may have left unsent bytes on.
+const IDLE_NS: i64 = 50_000_000;
+
+/// Where frames come from: generated trades or a recording.
+pub(crate) trait Source {
+    /// Learns who wants what; returns how many symbols or streams have been subscribed.
+    fn resubscribe(&mut self, wire: &Wire) -> usize;
+
+    /// Nanoseconds from the clock's start to frame `k`; `None` if there is no such frame.
+    fn due_ns(&self, k: u64) -> Option<i64>;
+
+    /// How many frames may be sent now where the market waits for its readers.
+    fn room(&self) -> u64;
+
+    /// Makes frame `k` and stages it for those who want it; false if nobody does.
+    fn emit(&mut self, k: u64, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool;
+
+    /// Called before a batch is written; false if it must not be, because the simulator stops.
+    fn publish(&mut self, wire: &Wire) -> bool;
+}
+
+/// What remains to be done at the end of a turn.
+enum Next {
+    /// More is due already.
+    AtOnce,
+    /// Nothing before this many nanoseconds have passed.
+    After(i64),
+    /// Nothing until something changes.
+    Nothing,
+}
+
+/// Runs the market until the simulator stops.
+pub(crate) struct Driver<S> {
+    source: S,
+    wire: Wire,
+    /// Whether the market waits for its readers rather than keeping a schedule.
+    unpaced: bool,
+    frames: Option<u64>,
+    until_ns: Option<i64>,
+    /// The next frame's number.
+    k: u64,
+    finished: bool,
+}
+
+impl<S: Source> Driver<S> {
+    pub(crate) fn new(source: S, wire: Wire) -> Self {
+        let config = &wire.hub().config;
+        let (frames, until_ns) = match config.stop {
+            Stop::Never => (None, None),
+            Stop::After(duration) => (None, Some(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))),
+            Stop::Count(count) => (Some(count), None),
+        };
+        let unpaced = config.waits_for_readers();
+        Self { source, wire, unpaced, frames, until_ns, k: 0, finished: false }
+    }
+
+    pub(crate) fn run(mut self) {
+        sleep_exactly();
+        let Some(clock) = self.open() else { return };
+        while !self.wire.hub().is_stopping() {
+            if self.wire.refresh() {
+                self.source.resubscribe(&self.wire);
+            }
+            let unwritten = self.wire.flush();
+            let next = if self.finished {
+                Next::Nothing
+            } else if self.unpaced {
+                self.unpaced_turn(&clock, unwritten)
+            } else {
+                self.paced_turn(&clock)
+            };
+            self.rest(next);
+        }
+    }
+
+    /// Waits until enough is subscribed, then starts the clock.
+    fn open(&mut self) -> Option<Clock> {
+        let wanted = self.wire.hub().config.start_when.max(1);
+        loop {
+            if self.wire.hub().is_stopping() {
+                return None;
+            }
+            if self.wire.refresh() && self.source.resubscribe(&self.wire) >= wanted {
+                tracing::info!(subscribed = wanted, "market open");
+                return Some(*self.wire.hub().clock.get_or_init(Clock::start));
+            }
+            self.wire.flush();
+            wait_ns(IDLE_NS);
+        }
+    }
+
+    /// The open loop: everything due by now, however late.
+    fn paced_turn(&mut self, clock: &Clock) -> Next {
+        let now_ns = clock.now_ns();
+        let first = self.k;
+        let next = loop {
+            if self.k - first == BATCH_FRAMES {
+                break Next::AtOnce;
+            }
+            let Some(due_ns) = self.due_ns(now_ns) else {
+                break Next::Nothing;
+            };
+            if due_ns > now_ns {
+                break Next::After(due_ns - now_ns);
+            }
+            self.emit(due_ns, now_ns);
+        };
+        self.commit(clock);
+        match next {
+            Next::After(_) => Next::After(self.wait_after(clock)),
+            other => other,
+        }
+    }
+
+    /// The due time of the next frame; where the time is over before it, the end. `None` when finished.
+    fn due_ns(&mut self, now_ns: i64) -> Option<i64> {
+        let due_ns = if self.frames.is_some_and(|frames| self.k >= frames) { None } else { self.source.due_ns(self.k) };
+        match (due_ns, self.until_ns) {
+            (Some(due_ns), Some(until_ns)) if due_ns >= until_ns && now_ns < until_ns => Some(until_ns),
+            (Some(due_ns), until_ns) if until_ns.is_none_or(|until_ns| due_ns < until_ns) => Some(due_ns),
+            _ => {
+                self.finished = true;
+                None
+            }
+        }
+    }
+
+    /// Time from now to the next frame: writing a batch takes a while.
+    fn wait_after(&mut self, clock: &Clock) -> i64 {
+        let now_ns = clock.now_ns();
+        self.due_ns(now_ns).map_or(0, |due_ns| due_ns - now_ns)
+    }
+
+    /// As much as readers and ledger have room for.
+    fn unpaced_turn(&mut self, clock: &Clock, unwritten: usize) -> Next {
+        let now_ns = clock.now_ns();
+        let left = self.frames.map_or(u64::MAX, |frames| frames - self.k);
+        if left == 0 || self.until_ns.is_some_and(|until_ns| now_ns >= until_ns) {
+            self.finished = true;
+            return Next::Nothing;
+        }
+        let frames = self.source.room().min(left).min(UNPACED_BATCH_FRAMES);
+        if unwritten > 0 || frames == 0 {
+            return Next::After(RETRY_NS);
+        }
+        for _ in 0..frames {
+            if self.source.due_ns(self.k).is_none() {
+                self.finished = true;
+                break;
+            }
+            self.emit(now_ns, now_ns);
+        }
+        self.commit(clock);
+        Next::AtOnce
+    }
+
+    fn emit(&mut self, due_ns: i64, now_ns: i64) {
+        let heard = self.source.emit(self.k, due_ns, now_ns, &mut self.wire);
+        self.k += 1;
+        let meter = &self.wire.hub().meter;
+        meter.scheduled.store(self.k, Ordering::Relaxed);
+        let counter = if heard { &meter.sent } else { &meter.unheard };
+        // Only this thread writes these.
+        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    fn commit(&mut self, clock: &Clock) {
+        if self.source.publish(&self.wire) {
+            self.wire.commit(clock.now_ns());
+        } else {
+            self.wire.discard();
+        }
+    }
+
+    /// Waits, but comes back soon to sockets that have not taken everything.
+    fn rest(&mut self, next: Next) {
+        let unwritten = self.wire.flush();
+        if self.finished && unwritten == 0 {
+            self.wire.hub().meter.done.store(true, Ordering::Release);
+        }
+        let retry_ns = if unwritten > 0 { RETRY_NS } else { IDLE_NS };
+        match next {
+            Next::AtOnce => {}
+            Next::After(ns) => wait_ns(ns.min(retry_ns)),
+            Next::Nothing => wait_ns(retry_ns),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! How a verifier in the same process learns exactly what was put on the wire.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
+
+/// One trade as a subscriber got it. Ranges point into its batch's `bytes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentTrade {
+    /// Index into [`Simulator::symbols`](super::Simulator::symbols).
+    pub symbol: u32,
+    /// The exchange's trade id.
+    pub id: u64,
+    /// When the trade was due, in nanoseconds since 1970. With `Rate::Max`: when it was made.
+    pub due_unix_ns: i64,
+    /// The WebSocket payload, in the envelope of the symbol's first subscriber.
+    pub frame: Range<usize>,
+    /// The price's digits.
+    pub price: Range<usize>,
+    /// The quantity's digits.
+    pub quantity: Range<usize>,
+    /// Whether the taker sold.
+    pub is_buyer_maker: bool,
+}
+
+/// Trades that were put on the wire together, in their order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The frames' payloads, one after the other.
+    pub bytes: Vec<u8>,
+    /// The trades.
+    pub trades: Vec<SentTrade>,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.trades.clear();
+    }
+}
+
+/// The simulator's end: goes into [`SimulatorConfig::ledger`](super::SimulatorConfig::ledger).
+///
+/// A batch is handed over before its bytes are written to any socket, so whoever receives a trade can already
+/// find it here. If the verifier falls behind by the channel's capacity, the market waits, and is late by that.
+/// Each trade is recorded once, if at least one connection was subscribed to it. A connection that dies takes
+/// its unwritten frames with it: the ledger then holds trades that nobody could receive.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    batches: Sender<Batch>,
+    spares: Receiver<Batch>,
+    verified: Arc<AtomicU64>,
+    window: Option<u64>,
+}
+
+/// The verifier's end.
+#[derive(Debug)]
+pub struct LedgerReader {
+    batches: Receiver<Batch>,
+    spares: Sender<Batch>,
+    verified: Arc<AtomicU64>,
+}
+
+impl Ledger {
+    /// A ledger whose channel holds `batches`. With a `window`, a market at `Rate::Max` never has more than that
+    /// many trades sent but not [verified](LedgerReader::verified), so its rate becomes what the verifier's whole
+    /// pipeline holds.
+    pub fn new(batches: usize, window: Option<u64>) -> (Self, LedgerReader) {
+        let (batch_sender, batch_receiver) = bounded(batches.max(1));
+        // One being filled and one being read beside those in the channel.
+        let (spare_sender, spare_receiver) = bounded(batches.max(1) + 2);
+        let verified = Arc::new(AtomicU64::new(0));
+        let ledger = Self { batches: batch_sender, spares: spare_receiver, verified: Arc::clone(&verified), window };
+        (ledger, LedgerReader { batches: batch_receiver, spares: spare_sender, verified })
+    }
+
+    /// How many more trades may be sent when `sent` have been.
+    pub(crate) fn room(&self, sent: u64) -> u64 {
+        match self.window {
+            Some(window) => window.saturating_sub(sent.saturating_sub(self.verified.load(Ordering::Acquire))),
+            None => u64::MAX,
+        }
+    }
+
+    /// An empty batch, with the memory of one given back if there is any.
+    pub(crate) fn spare(&self) -> Batch {
+        self.spares.try_recv().unwrap_or_default()
+    }
+
+    /// Hands a batch over; gives it back if the channel stays full for so long. Without a reader it is dropped.
+    pub(crate) fn hand_over(&self, batch: Batch, patience: Duration) -> Option<Batch> {
+        match self.batches.send_timeout(batch, patience) {
+            Ok(()) | Err(SendTimeoutError::Disconnected(_)) => None,
+            Err(SendTimeoutError::Timeout(batch)) => Some(batch),
+        }
+    }
+}
+
+impl LedgerReader {
+    /// The next batch, or `None` once the simulator has stopped and all are read.
+    pub fn recv(&self) -> Option<Batch> {
+        self.batches.recv().ok()
+    }
+
+    /// The next batch if it comes within `timeout`.
+    ///
+    /// # Errors
+    /// As crossbeam's `recv_timeout`: nothing came, or the simulator stopped.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Batch, RecvTimeoutError> {
+        self.batches.recv_timeout(timeout)
+    }
+
+    /// The next batch if it is there.
+    ///
+    /// # Errors
+    /// As crossbeam's `try_recv`: nothing there, or the simulator stopped.
+    pub fn try_recv(&self) -> Result<Batch, TryRecvError> {
+        self.batches.try_recv()
+    }
+
+    /// Gives a batch's memory back, so that the market need not allocate.
+    pub fn give_back(&self, mut batch: Batch) {
+        batch.clear();
+        // A full channel of spares only means that there are enough of them.
+        let _ = self.spares.try_send(batch);
+    }
+
+    /// The count of trades verified (or given up as lost) so far; the verifier adds to it.
+    pub fn verified(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.verified)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_shrinks_with_what_is_sent_and_grows_with_what_is_verified() {
+        let (ledger, reader) = Ledger::new(4, Some(100));
+        assert_eq!(ledger.room(0), 100);
+        assert_eq!(ledger.room(100), 0);
+        reader.verified().store(40, Ordering::Release);
+        assert_eq!(ledger.room(100), 40);
+    }
+
+    #[test]
+    fn a_full_channel_gives_the_batch_back_and_spares_keep_their_memory() {
+        let (ledger, reader) = Ledger::new(1, None);
+        let full = Batch { bytes: vec![0; 100], trades: Vec::new() };
+        assert!(ledger.hand_over(full, Duration::ZERO).is_none());
+        assert!(ledger.hand_over(Batch::default(), Duration::ZERO).is_some());
+        reader.give_back(reader.recv().unwrap());
+        let spare = ledger.spare();
+        assert!(spare.bytes.is_empty() && spare.bytes.capacity() >= 100);
+    }
+}
