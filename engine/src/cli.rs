@@ -1,0 +1,108 @@
+//! Arguments to a command, and its outcome to an exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use crate::broker::{self, BrokerArgs};
+use crate::config::ConfigErrors;
+use crate::run::{self, RunArgs};
+use crate::sim::{self, SimulateArgs};
+
+/// Trades from exchange WebSockets to Kafka, raw and as Avro, on pinned cores, each hop measured.
+///
+/// Exit codes: 0 done and nothing lost; 1 failed, or something was lost; 2 wrong usage or configuration.
+#[derive(Debug, Parser)]
+#[command(name = "k2-feed", version, max_term_width = 100)]
+pub struct Cli {
+    /// How log lines on stderr are written.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+    /// Which log lines are written: off, error, warn, info, debug or trace.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
+    log_level: LevelFilter,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(RunArgs),
+    Simulate(SimulateArgs),
+    Broker(BrokerArgs),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, and nothing lost.
+    Complete,
+    /// Something was lost, or failed its check.
+    Lost,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Complete => ExitCode::SUCCESS,
+            Outcome::Lost => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Wrong usage or configuration.
+const EXIT_USAGE: u8 = 2;
+
+/// Reads the arguments, runs the command, and reports its error.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let _guard = start_log(cli.log_format, cli.log_level);
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
+        Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| match error.downcast_ref::<ConfigErrors>() {
+        Some(ConfigErrors(errors)) => {
+            errors.iter().for_each(|error| eprintln!("error: {error}"));
+            ExitCode::from(EXIT_USAGE)
+        }
+        None => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Log lines are written by a thread of their own: a slow terminal must not stop a pinned core.
+fn start_log(format: LogFormat, level: LevelFilter) -> WorkerGuard {
+    let (writer, guard): (NonBlocking, _) =
+        NonBlockingBuilder::default().lossy(true).thread_name("k2-log").finish(std::io::stderr());
+    let log = tracing_subscriber::fmt().with_writer(writer).with_max_level(level).with_target(false);
+    match format {
+        LogFormat::Human => log.with_ansi(console::colors_enabled_stderr()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    guard
+}
+
+/// A duration as people write it: `500ms`, `30s`, `5m`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}: write a number and a unit, such as 500ms, 30s or 5m"))
+}

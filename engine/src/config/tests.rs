@@ -1,0 +1,113 @@
+use super::*;
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let mut errors = Vec::new();
+    let mut given = file::parse("feed.toml", text, &mut errors);
+    environment::apply(
+        &mut given,
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())),
+        &mut errors,
+    );
+    let config = resolve(given, &mut errors);
+    if errors.is_empty() { Ok(config.unwrap()) } else { Err(errors) }
+}
+
+const BINANCE: &str = "[[feed]]\nexchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\n";
+
+#[test]
+fn five_variables_alone_are_enough() {
+    let config = load(
+        "",
+        &[
+            ("K2_EXCHANGE", "binance"),
+            ("K2_SYMBOLS", "BTCUSDT, ETHUSDT"),
+            ("K2_BINANCE_WS_URL", "ws://127.0.0.1:7000/ws"),
+            ("K2_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9092"),
+            ("K2_KAFKA_SCHEMA_REGISTRY_URL", "http://127.0.0.1:8081/apis/ccompat/v7"),
+        ],
+    )
+    .unwrap();
+    let feed = &config.feeds[0];
+    assert_eq!(feed.symbols, ["BTCUSDT", "ETHUSDT"]);
+    assert_eq!(feed.canonical_symbols, ["BTC/USDT", "ETH/USDT"]);
+    assert_eq!(feed.url.as_str(), "ws://127.0.0.1:7000/ws");
+    assert_eq!(feed.topic(Kind::Raw), "market.crypto.trades.binance.raw");
+    assert_eq!(feed.topic(Kind::Normalized), "market.crypto.trades.binance");
+    assert_eq!(feed.topic(Kind::Dlq), "market.crypto.trades.binance.dlq");
+    assert_eq!(config.kafka.schema_registry_url.path(), "/apis/ccompat/v7");
+}
+
+#[test]
+fn the_environment_goes_before_the_file() {
+    let text = format!("[kafka]\nbootstrap_servers = \"a:1\"\nlinger_us = 7\n{BINANCE}");
+    let config = load(&text, &[("K2_KAFKA_BOOTSTRAP_SERVERS", "b:2"), ("K2_SYMBOLS", "ETHUSDT")]).unwrap();
+    assert_eq!((config.kafka.bootstrap_servers.as_str(), config.kafka.linger_us), ("b:2", 7));
+    assert_eq!(config.feeds[0].symbols, ["ETHUSDT"]);
+}
+
+#[test]
+fn the_instruments_file_goes_before_the_symbols() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("instruments.yaml");
+    std::fs::write(
+        &path,
+        "instruments:\n  binance:\n    symbols: [BTCUSDT, SOLUSDT]\n  kraken:\n    symbols: [XBT/USD]\n",
+    )
+    .unwrap();
+    let path = path.to_str().unwrap();
+    let config =
+        load("", &[("K2_EXCHANGE", "binance"), ("K2_SYMBOLS", "ETHUSDT"), ("K2_INSTRUMENTS_FILE", path)]).unwrap();
+    assert_eq!(config.feeds[0].symbols, ["BTCUSDT", "SOLUSDT"]);
+}
+
+#[test]
+fn everything_wrong_is_named_at_once() {
+    let text = "[kafka]\nlingr_us = 5\nschema_registry_url = \"ftp://x\"\nbootstrap_servers = \"nowhere\"\n\
+                [kafka.librdkafka]\nacks = 1\n[cores]\nfeed = 0\nwiat = \"spin\"\n[limits]\nmax_frame_bytes = 1\n\
+                [[feed]]\nexchange = \"binance\"\nsymbols = [\"BTC-USDT\", \"ETHUSDT\", \"ETHUSDT\"]\nurl = \"http://x\"\ntopic = \"a b\"\n";
+    let errors = load(text, &[]).unwrap_err();
+    for expected in [
+        "feed.toml:2: unknown key kafka.lingr_us, did you mean linger_us?",
+        "feed.toml:9: unknown key cores.wiat, did you mean wait?",
+        "kafka.schema_registry_url = \"ftp://x\"",
+        "kafka.bootstrap_servers = \"nowhere\": \"nowhere\" is not host:port",
+        "acks = \"1\" would break a promise",
+        "cores.feed = 0",
+        "limits.max_frame_bytes = 1",
+        "symbol \"BTC-USDT\" is not in Binance's form: write \"BTCUSDT\"",
+        "symbol \"ETHUSDT\" is listed twice",
+        "url = \"http://x\": \"http\" is not one of wss, ws",
+    ] {
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected:?} is not in {errors:#?}");
+    }
+}
+
+#[test]
+fn an_unknown_exchange_names_the_nearest() {
+    let errors = load("[[feed]]\nexchange = \"binanse\"\nsymbols = [\"BTCUSDT\"]\n", &[]).unwrap_err();
+    assert!(errors[0].contains("did you mean \"binance\"?"), "{errors:?}");
+    assert!(load("", &[]).unwrap_err()[0].contains("K2_EXCHANGE"));
+    assert!(load("", &[("K2_SYMBOLS", "BTCUSDT")]).unwrap_err()[0].contains("set K2_EXCHANGE"));
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named_with_its_line() {
+    let errors = load(&format!("{BINANCE}[cores]\nfeed = \"two\"\n"), &[]).unwrap_err();
+    assert!(errors[0].contains("line 5") && errors[0].contains("a number of cores or a list of CPUs"), "{errors:?}");
+}
+
+#[test]
+fn secrets_stay_out_of_reports() {
+    let text = format!(
+        "{BINANCE}[kafka]\nschema_registry_url = \"https://me:hunter2@registry\"\n[kafka.librdkafka]\n\"sasl.password\" = \"hunter2\"\n"
+    );
+    let config = load(&text, &[]).unwrap();
+    let shown = serde_json::to_string(&config).unwrap();
+    assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+}
+
+#[test]
+fn a_ring_holds_the_longest_message() {
+    let errors = load(&format!("{BINANCE}[limits]\nring_bytes = 65536\n"), &[]).unwrap_err();
+    assert!(errors[0].contains("set it to 4194304 or more"), "{errors:?}");
+}

@@ -1,0 +1,317 @@
+//! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::accounting::{Accounting, FeedTally, ProducerTally};
+use crate::avro::{self, SymbolPrefix};
+use crate::bell::Bell;
+use crate::config::{Config, Feed, RingFull};
+use crate::cores::{CpuSet, Plan};
+use crate::feed::connection::{Assignment, Surroundings};
+use crate::feed::{FeedCore, executor};
+use crate::interval::{self, Collector, FeedMeasured, ProducerMeasured};
+use crate::kafka::Kafka;
+use crate::kafka::topics::{self, TopicSpec};
+use crate::latency::{Hop, Hops};
+use crate::net::tls;
+use crate::produce::{ProducerCore, Remainder, Route};
+use crate::record::Kind;
+use crate::registry::{RegistryClient, value_subject};
+
+/// How long a topic that is made keeps frames as received, and dead letters.
+const RAW_RETENTION: Duration = Duration::from_hours(7 * 24);
+/// How long a topic that is made keeps normalized trades.
+const NORMALIZED_RETENTION: Duration = Duration::from_hours(48);
+/// Longest wait for a core to pass on what it has measured; it does so at least every few dozen milliseconds.
+const COLLECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running engine.
+pub struct Engine {
+    plan: Plan,
+    feed_threads: Vec<JoinHandle<()>>,
+    producer_threads: Vec<JoinHandle<Remainder>>,
+    stop_feeding: Arc<AtomicBool>,
+    stop_producing: Arc<AtomicBool>,
+    readings: Readings,
+}
+
+/// What an engine has left when it has stopped.
+pub struct Stopped {
+    /// All that was measured since the last collection.
+    pub last: Interval,
+    /// Records that were handed to the broker and not reported on.
+    pub in_flight: usize,
+}
+
+/// What was measured in an interval.
+pub struct Interval {
+    /// Times of the interval.
+    pub hops: Hops,
+    /// Counts since the start.
+    pub accounting: Accounting,
+}
+
+/// The reporting side of all cores.
+struct Readings {
+    feeds: Vec<(Collector<FeedTally>, FeedTally)>,
+    producers: Vec<(Collector<ProducerTally>, ProducerTally)>,
+}
+
+impl Engine {
+    /// Starts everything that `config` asks for. Connections are made in the background, for as long as it takes.
+    ///
+    /// # Errors
+    /// What is missing, with its value and the way out: io_uring, broker, registry, topic, certificate, CPU.
+    pub fn start(config: &Config) -> anyhow::Result<Self> {
+        let wrong = anyhow::Error::msg;
+        executor::probe().map_err(wrong)?;
+        let plan = Plan::fit(&config.wish(), &CpuSet::available().map_err(wrong)?).map_err(wrong)?;
+        for note in &plan.notes {
+            tracing::warn!("{note}");
+        }
+        tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
+        warn_of_plain_text(config);
+        let tls = tls::client_config(config.extra_ca.as_deref()).map_err(wrong)?;
+        let assignments = assign(config, &register(config)?)?;
+
+        let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let surroundings = Surroundings {
+            tls,
+            housekeeping: plan.housekeeping.clone(),
+            wait: config.cores.wait,
+            max_frame_bytes: config.limits.max_frame_bytes,
+            stop_reading: config.limits.ring_full == RingFull::StopReading,
+        };
+        let mut rings = Rings::new(&plan, config)?;
+        let mut producer_threads = Vec::new();
+        for number in 0..plan.producer.len() {
+            producer_threads.push(start_producer(number, &plan, config, &mut rings, &stop_producing)?);
+        }
+        let mut feed_threads = Vec::new();
+        for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
+            let cpu = plan.feed[number];
+            let mine = assignments.iter().skip(number).step_by(plan.feed.len()).cloned().collect();
+            let make_core = move || FeedCore::new(ring, bell, recorder);
+            feed_threads.push(
+                executor::start(number, cpu, surroundings.clone(), mine, stop_feeding.clone(), make_core)
+                    .map_err(wrong)?,
+            );
+        }
+        let readings = Readings {
+            feeds: rings.feed_collectors.into_iter().map(|collector| (collector, FeedTally::default())).collect(),
+            producers: rings
+                .producer_collectors
+                .into_iter()
+                .map(|collector| (collector, ProducerTally::default()))
+                .collect(),
+        };
+        Ok(Engine { plan, feed_threads, producer_threads, stop_feeding, stop_producing, readings })
+    }
+
+    /// Where everything runs.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What was measured since the last call. Waits until every core has passed its part on.
+    pub fn collect(&mut self) -> Interval {
+        self.readings.collect()
+    }
+
+    /// Stops: no more is read, the rings are emptied, the broker is waited for.
+    pub fn stop(mut self) -> anyhow::Result<Stopped> {
+        self.stop_feeding.store(true, Ordering::Release);
+        for thread in self.feed_threads.drain(..) {
+            executor::join(thread)?;
+        }
+        self.stop_producing.store(true, Ordering::Release);
+        let mut in_flight = 0;
+        for thread in self.producer_threads.drain(..) {
+            let remainder =
+                thread.join().map_err(|_| anyhow::anyhow!("a producer core ended by a broken invariant"))?;
+            in_flight += remainder.in_flight;
+        }
+        Ok(Stopped { last: self.readings.collect_last(), in_flight })
+    }
+}
+
+impl Readings {
+    /// Asks the producer cores first: then no record is acknowledged before it was counted as committed.
+    fn collect(&mut self) -> Interval {
+        let mut hops = Hops::of(&Hop::ALL);
+        for (collector, tally) in &mut self.producers {
+            collect_one(collector, tally, &mut hops);
+        }
+        for (collector, tally) in &mut self.feeds {
+            collect_one(collector, tally, &mut hops);
+        }
+        self.interval(hops)
+    }
+
+    /// What the cores passed on when they ended.
+    fn collect_last(&mut self) -> Interval {
+        let mut hops = Hops::of(&Hop::ALL);
+        for (collector, tally) in &mut self.producers {
+            while collector.collect(|measured| take(measured, tally, &mut hops)).is_some() {}
+        }
+        for (collector, tally) in &mut self.feeds {
+            while collector.collect(|measured| take(measured, tally, &mut hops)).is_some() {}
+        }
+        self.interval(hops)
+    }
+
+    fn interval(&self, hops: Hops) -> Interval {
+        let mut accounting = Accounting::default();
+        self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
+        self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
+        debug_assert!(accounting.holds(), "{accounting:?}");
+        Interval { hops, accounting }
+    }
+}
+
+fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops) {
+    hops.add(&measured.hops);
+    *tally = measured.tally;
+}
+
+fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops) {
+    collector.ask();
+    let deadline = std::time::Instant::now() + COLLECT_TIMEOUT;
+    while collector.collect(|measured| take(measured, tally, hops)).is_none() {
+        if std::time::Instant::now() > deadline {
+            return tracing::error!(
+                "a core has not passed on its measurements for {COLLECT_TIMEOUT:?}: it is stuck, or its CPU is taken"
+            );
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The rings and what goes with them, until each core has taken its end.
+struct Rings {
+    feeds: Vec<(k2_ring::Producer, Arc<Bell>)>,
+    feed_recorders: Vec<interval::Recorder<FeedTally>>,
+    feed_collectors: Vec<Collector<FeedTally>>,
+    /// The rings of each producer core.
+    consumers: Vec<Vec<k2_ring::Consumer>>,
+    bells: Vec<Arc<Bell>>,
+    producer_collectors: Vec<Collector<ProducerTally>>,
+}
+
+impl Rings {
+    /// One ring a feed core, dealt out to the producer cores in turn.
+    fn new(plan: &Plan, config: &Config) -> anyhow::Result<Self> {
+        let bells = plan.producer.iter().map(|_| Bell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let mut consumers: Vec<Vec<_>> = plan.producer.iter().map(|_| Vec::new()).collect();
+        let (mut feeds, mut feed_recorders, mut feed_collectors) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..plan.feed.len() {
+            let (ring, consumer) = k2_ring::ring(config.limits.ring_bytes)?;
+            let producer = number % consumers.len();
+            consumers[producer].push(consumer);
+            feeds.push((ring, bells[producer].clone()));
+            let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
+            feed_recorders.push(recorder);
+            feed_collectors.push(collector);
+        }
+        Ok(Rings { feeds, feed_recorders, feed_collectors, consumers, bells, producer_collectors: Vec::new() })
+    }
+}
+
+/// Starts a producer core with a client of its own, whose threads keep off the pinned cores.
+fn start_producer(
+    number: usize,
+    plan: &Plan,
+    config: &Config,
+    rings: &mut Rings,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<Remainder>> {
+    let mut kafka = on_housekeeping(plan, || Kafka::new(&config.producer_settings().client_config()))?;
+    let mut routes = Vec::new();
+    for feed in &config.feeds {
+        let mut topic = |kind| kafka.topic(feed.topic(kind));
+        let topics = [topic(Kind::Raw)?, topic(Kind::Normalized)?, topic(Kind::Dlq)?];
+        routes.push(Route { exchange: feed.exchange.to_string(), topics });
+    }
+    let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
+    rings.producer_collectors.push(collector);
+    let bounds = (config.kafka.queue_records, config.kafka.queue_bytes);
+    let consumers = std::mem::take(&mut rings.consumers[number]);
+    let core =
+        ProducerCore::new(kafka, consumers, routes, bounds, recorder, rings.bells[number].clone(), config.cores.wait);
+    core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
+}
+
+/// Runs `make` on a thread of the housekeeping CPUs: what it starts inherits them.
+fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
+    let outcome = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            plan.housekeeping.apply();
+            make()
+        });
+        thread.join()
+    });
+    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Sees to topics and schema. Returns the schema's id for each feed.
+fn register(config: &Config) -> anyhow::Result<Vec<u32>> {
+    let registry = RegistryClient::new(config.kafka.schema_registry_url.as_str())?;
+    let client_config = config.producer_settings().client_config();
+    let kafka = Kafka::new(&client_config)?;
+    let specs: Vec<_> = config.feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
+    topics::ensure(&kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
+    let mut ids = Vec::new();
+    for feed in &config.feeds {
+        let subject = value_subject(&feed.topic);
+        let id = registry.ensure(&subject, avro::NORMALIZED_TRADE)?;
+        tracing::info!(subject, id, "schema");
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
+    Kind::ALL.map(|kind| {
+        let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
+        TopicSpec { name: feed.topic(kind).to_string(), partitions, retention }
+    })
+}
+
+/// All connections of all feeds.
+fn assign(config: &Config, schema_ids: &[u32]) -> anyhow::Result<Vec<Assignment>> {
+    let mut assignments: Vec<Assignment> = Vec::new();
+    for (index, (feed, schema_id)) in config.feeds.iter().zip(schema_ids).enumerate() {
+        let exchange = feed.exchange;
+        let subscriptions =
+            exchange.connections(&feed.url, feed.time_unit, &feed.symbols).map_err(anyhow::Error::msg)?;
+        for subscription in subscriptions {
+            let prefix = |symbol: &String| {
+                let at = feed.symbols.iter().position(|other| other == symbol).unwrap_or_default();
+                let canonical = &feed.canonical_symbols[at];
+                (symbol.clone(), SymbolPrefix::new(*schema_id, exchange.name(), symbol, canonical))
+            };
+            let instruments = subscription.symbols.iter().map(prefix).collect();
+            let number = assignments.iter().filter(|other| other.exchange == exchange).count();
+            assignments.push(Assignment { feed: index as u16, exchange, number, subscription, instruments });
+        }
+    }
+    Ok(assignments)
+}
+
+/// Trades that come unencrypted from elsewhere can be changed on the way.
+fn warn_of_plain_text(config: &Config) {
+    for feed in &config.feeds {
+        let is_loopback = match feed.url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if feed.url.scheme() == "ws" && !is_loopback {
+            tracing::warn!(url = %feed.url, "the connection is not encrypted: use wss:// for anything but a simulator");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a run leaves behind: `report.json` and `latency.hlog`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::accounting::Accounting;
+use crate::config::Config;
+use crate::cores::Plan;
+use crate::latency::{Hop, Hops};
+use crate::machine::Machine;
+use crate::record::Kind;
+
+/// The version of the report's form.
+const VERSION: u32 = 1;
+
+/// Everything measured since the start, and the log of its intervals.
+pub struct Report {
+    folder: Option<PathBuf>,
+    log: Vec<u8>,
+    started: SystemTime,
+    elapsed: Duration,
+    total: Hops,
+}
+
+/// The times of one hop, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Latency {
+    /// How many were recorded.
+    pub count: u64,
+    /// The shortest.
+    pub min: u64,
+    /// The mean.
+    pub mean: f64,
+    /// Half were no longer.
+    pub p50: u64,
+    /// 90 in 100 were no longer.
+    pub p90: u64,
+    /// 99 in 100 were no longer.
+    pub p99: u64,
+    /// 999 in 1,000 were no longer.
+    pub p99_9: u64,
+    /// 9,999 in 10,000 were no longer.
+    pub p99_99: u64,
+    /// The longest.
+    pub max: u64,
+}
+
+impl Latency {
+    /// The figures of a histogram.
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        Latency {
+            count: histogram.len(),
+            min: histogram.min(),
+            mean: histogram.mean(),
+            p50: histogram.value_at_quantile(0.5),
+            p90: histogram.value_at_quantile(0.9),
+            p99: histogram.value_at_quantile(0.99),
+            p99_9: histogram.value_at_quantile(0.999),
+            p99_99: histogram.value_at_quantile(0.9999),
+            max: histogram.max(),
+        }
+    }
+}
+
+impl Report {
+    /// A report to `folder`, which is made at once, so that a wrong one is known before the run; or to nowhere.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn new(folder: Option<&Path>) -> anyhow::Result<Self> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).with_context(|| format!("--report {}", folder.display()))?;
+        }
+        let (log, total) = (Vec::new(), Hops::of(&Hop::ALL));
+        Ok(Report { folder: folder.map(Into::into), log, started: SystemTime::now(), elapsed: Duration::ZERO, total })
+    }
+
+    /// Takes in an interval that ended `elapsed` after the start.
+    pub fn add(&mut self, hops: &Hops, elapsed: Duration) {
+        if self.folder.is_some()
+            && let Err(error) = self.log_interval(hops, elapsed)
+        {
+            tracing::error!("the latency log cannot be written: {error:#}");
+        }
+        self.total.add(hops);
+        self.elapsed = elapsed;
+    }
+
+    /// All times so far.
+    pub fn total(&self) -> &Hops {
+        &self.total
+    }
+
+    /// All times so far, to be corrected by who knows better.
+    pub fn total_mut(&mut self) -> &mut Hops {
+        &mut self.total
+    }
+
+    /// One line a hop, in HdrHistogram's log format.
+    fn log_interval(&mut self, hops: &Hops, elapsed: Duration) -> anyhow::Result<()> {
+        let mut serializer = V2DeflateSerializer::new();
+        let mut builder = IntervalLogWriterBuilder::new();
+        let is_first = self.log.is_empty();
+        builder.add_comment("k2-feed: one line an interval and hop, in nanoseconds");
+        builder.with_start_time(self.started).with_base_time(self.started).with_max_value_divisor(1.0);
+        let mut lines = Vec::new();
+        let mut writer = builder.begin_log_with(&mut lines, &mut serializer)?;
+        for hop in Hop::ALL {
+            if let (Some(histogram), Some(tag)) = (hops.get(hop), Tag::new(hop.name())) {
+                writer.write_histogram(histogram, self.elapsed, elapsed.saturating_sub(self.elapsed), Some(tag))?;
+            }
+        }
+        // Each writer begins with the header; only the first one's is kept.
+        let header =
+            lines.split_inclusive(|byte| *byte == b'\n').take_while(|line| is_header(line)).map(<[u8]>::len).sum();
+        self.log.extend_from_slice(if is_first { &lines } else { &lines[header..] });
+        Ok(())
+    }
+
+    /// Writes both files. `verify` is what a demo found.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(
+        &self,
+        command: &str,
+        config: &Config,
+        plan: &Plan,
+        accounting: &Accounting,
+        verify: Option<Value>,
+    ) -> anyhow::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let mut report = json!({
+            "version": VERSION,
+            "command": command,
+            "seconds": self.elapsed.as_secs_f64(),
+            "machine": Machine::read(),
+            "config": config,
+            "plan": plan,
+            "accounting": accounting_json(accounting),
+            "latency_ns": latency_json(&self.total),
+        });
+        if let Some(verify) = verify {
+            report["verify"] = verify;
+        }
+        let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
+            let path = folder.join(name);
+            let mut file = File::create(&path).map(BufWriter::new).with_context(|| path.display().to_string())?;
+            file.write_all(bytes).and_then(|()| file.flush()).with_context(|| path.display().to_string())
+        };
+        write("report.json", format!("{report:#}\n").as_bytes())?;
+        write("latency.hlog", &self.log)
+    }
+}
+
+fn is_header(line: &[u8]) -> bool {
+    line.starts_with(b"#") || line.starts_with(b"\"")
+}
+
+fn accounting_json(accounting: &Accounting) -> Value {
+    let records: Map<String, Value> =
+        Kind::ALL.into_iter().map(|kind| (kind.name().to_string(), json!(accounting.records(kind)))).collect();
+    json!({
+        "frames": accounting.feed.frames,
+        "trades": accounting.feed.trades,
+        "records": records,
+        "gaps": accounting.feed.gaps,
+        "missing": accounting.feed.missing,
+        "duplicates": accounting.feed.duplicates,
+        "reconnects": accounting.feed.reconnects,
+        "ring_full": accounting.feed.ring_full,
+        "queue_full": accounting.producer.queue_full,
+    })
+}
+
+/// A hop without a value, such as `recv` where the kernel gives no time, is left out.
+fn latency_json(hops: &Hops) -> Value {
+    let known = Hop::ALL.into_iter().filter_map(|hop| {
+        let histogram = hops.get(hop).filter(|histogram| !histogram.is_empty())?;
+        Some((hop.name().to_string(), json!(Latency::of(histogram))))
+    });
+    Value::Object(known.collect())
+}

@@ -1,0 +1,145 @@
+//! `k2-feed run`: the main job.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::accounting::Accounting;
+use crate::cli::{Outcome, duration};
+use crate::config::Config;
+use crate::engine::{Engine, Interval};
+use crate::latency::{Hop, readable};
+use crate::report::Report;
+use crate::signals::Signals;
+
+/// How often measurements are collected; an interval of the latency log.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the summary line is logged.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
+/// The configuration that is read if it is there and none is named.
+const DEFAULT_FILE: &str = "feed.toml";
+
+/// Feed trades from exchanges to Kafka.
+///
+/// Configuration: defaults, then feed.toml, then the K2_* environment. K2_EXCHANGE, K2_SYMBOLS, K2_BINANCE_WS_URL,
+/// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. SIGTERM and SIGINT stop reading,
+/// empty the rings, wait for the broker, and report what is left.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration file [default: feed.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Stop after this time, such as 30s or 5m [default: run until stopped].
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub run_for: Option<Duration>,
+    /// Write report.json and latency.hlog to this folder at the end.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+/// Runs until the time is over or a signal comes.
+///
+/// # Errors
+/// What is missing or wrong, with its value and the way out.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let default = Path::new(DEFAULT_FILE);
+    let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
+    let config = Config::load(file, std::env::vars())?;
+    let mut report = Report::new(args.report.as_deref())?;
+    let signals = Signals::install()?;
+    let mut engine = Engine::start(&config)?;
+    let started = Instant::now();
+    let deadline = args.run_for.map(|run_for| started + run_for);
+    let mut summary = Summary::new(started);
+    loop {
+        let wait =
+            deadline.map_or(INTERVAL, |deadline| INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
+        let stopped = signals.wait(wait);
+        if stopped || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            break;
+        }
+        let interval = engine.collect();
+        report.add(&interval.hops, started.elapsed());
+        summary.add(interval);
+    }
+    let plan = engine.plan().clone();
+    tracing::info!("stopping: draining the rings and waiting for the broker");
+    let stopped = engine.stop()?;
+    report.add(&stopped.last.hops, started.elapsed());
+    let accounting = stopped.last.accounting;
+    summary.add(stopped.last);
+    summary.log();
+    report.write("run", &config, &plan, &accounting, None)?;
+    Ok(conclude(&accounting, stopped.in_flight).into())
+}
+
+/// Says what is left, and whether that is nothing.
+fn conclude(accounting: &Accounting, in_flight: usize) -> Outcome {
+    let records = accounting.all_records();
+    if accounting.is_complete() && in_flight == 0 {
+        tracing::info!(acked = records.acked, "stopped: nothing lost");
+        return Outcome::Complete;
+    }
+    tracing::error!(
+        failed = records.failed,
+        dropped = records.dropped,
+        in_flight = records.in_flight,
+        "stopped: records were lost, or are not known to have arrived"
+    );
+    Outcome::Lost
+}
+
+/// The line that is logged every minute.
+struct Summary {
+    started: Instant,
+    logged: Instant,
+    hops: crate::latency::Hops,
+    trades_logged: u64,
+    accounting: Accounting,
+}
+
+impl Summary {
+    fn new(started: Instant) -> Self {
+        let hops = crate::latency::Hops::of(&[Hop::Total]);
+        Summary { started, logged: started, hops, trades_logged: 0, accounting: Accounting::default() }
+    }
+
+    fn add(&mut self, interval: Interval) {
+        self.hops.add(&interval.hops);
+        self.accounting = interval.accounting;
+        if self.logged.elapsed() >= SUMMARY_INTERVAL {
+            self.log();
+        }
+    }
+
+    fn log(&mut self) {
+        let Accounting { feed, .. } = self.accounting;
+        let records = self.accounting.all_records();
+        let since = self.logged.elapsed().as_secs_f64();
+        let rate = (feed.trades - self.trades_logged) as f64 / since.max(f64::EPSILON);
+        let total = self.hops.get(Hop::Total);
+        let at = |quantile: f64| readable(total.map_or(0, |total| total.value_at_quantile(quantile)));
+        tracing::info!(
+            seconds = self.started.elapsed().as_secs(),
+            frames = feed.frames.received,
+            rejected = feed.frames.rejected,
+            trades = feed.trades,
+            rate = rate.round() as u64,
+            acked = records.acked,
+            failed = records.failed,
+            dropped = records.dropped,
+            in_flight = records.in_flight,
+            gaps = feed.gaps,
+            reconnects = feed.reconnects,
+            p50 = at(0.5),
+            p99 = at(0.99),
+            p99_9 = at(0.999),
+            "summary"
+        );
+        self.hops.reset();
+        self.trades_logged = feed.trades;
+        self.logged = Instant::now();
+    }
+}
