@@ -32,6 +32,23 @@
 //!
 //! A consumer that is to stop with its producer asks [`Consumer::is_closed`] first and takes a
 //! batch then: closed, and then an empty batch of a `max_records` above 0, is the end.
+//!
+//! # Checks
+//!
+//! * `cargo test --release -p k2-ring`: an oracle (proptest), two threads, and loom, which runs
+//!   this very source and tracks the record bytes by a shadow, within 3 preemptions.
+//! * `.ci/sanitize`: the oracle and the threads under AddressSanitizer and ThreadSanitizer.
+//! * Not run, for want of the component: `K2_RING_RECORDS=500
+//!   MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p k2-ring --test oracle --test
+//!   threads`.
+//!
+//! # Speed
+//!
+//! Handing a 200-byte record to a thread on another core takes 470 to 481 ns at the median, on a
+//! 2-core virtual machine (AMD EPYC, Zen 4): 0.99 to 1.02 times what rtrb takes as a ring of
+//! bytes, and 1.02 to 1.04 times as a ring of 200-byte slots, over five runs. On one thread,
+//! write to release, it is 14.6 ns against 15.4 and 22.7. Measure again with
+//! `cargo bench -p k2-benches --bench ring`.
 
 mod error;
 mod layout;
