@@ -117,7 +117,11 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
     writeln!(stdout, "{summary}").context("cannot write the summary to stdout")
 }
 
-fn parse_rate(text: &str) -> Result<Rate, String> {
+/// A rate as it is written: trades per second, or `max`.
+///
+/// # Errors
+/// What to write.
+pub fn parse_rate(text: &str) -> Result<Rate, String> {
     if text == "max" {
         return Ok(Rate::Max);
     }

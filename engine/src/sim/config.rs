@@ -17,6 +17,11 @@ pub(super) const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Binance disconnects whoever has not answered a ping within a minute (same place).
 pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a client may take to answer a close frame.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Trades due within this time go out together.
+pub(super) const RESOLUTION: Duration = Duration::from_micros(50);
+
 /// The exchange whose protocol is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exchange {
@@ -151,6 +156,11 @@ pub struct SimulatorConfig {
     pub ping_interval: Duration,
     /// A ping unanswered for so long ends the connection.
     pub pong_timeout: Duration,
+    /// How long a client may take to answer a close frame, at the end too, before its connection is dropped.
+    pub close_timeout: Duration,
+    /// The shortest sleep between batches: above `1 / resolution` trades a second, those due within it go out
+    /// together and are up to that late. Shorter is more exact and takes more of a core, zero all of it.
+    pub resolution: Duration,
     /// Unsent bytes above which a connection is cut, except where the market waits for its readers
     /// ([`Rate::Max`], [`Speed::Max`]).
     pub backlog_bytes: usize,
@@ -176,6 +186,8 @@ impl SimulatorConfig {
             start_when: 1,
             ping_interval: PING_INTERVAL,
             pong_timeout: PONG_TIMEOUT,
+            close_timeout: CLOSE_TIMEOUT,
+            resolution: RESOLUTION,
             backlog_bytes: BACKLOG_BYTES,
             first_trade_id: None,
             replay: None,
@@ -242,12 +254,12 @@ fn duplicate(names: &[String]) -> Option<&str> {
 #[non_exhaustive]
 pub enum SimError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; choose another port, port 0 for a free one, or stop what holds it")]
+    #[error("cannot listen on {address}: {cause}; choose another port, port 0 for a free one, or stop what holds it")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The rate is no rate.
     #[error("rate {0} is not a positive number of trades per second; give e.g. 5000, or 'max'")]
@@ -282,11 +294,11 @@ pub enum SimError {
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// No thread to be had.
-    #[error("cannot start the thread '{name}': {source}; raise the limit on processes (ulimit -u)")]
+    #[error("cannot start the thread '{name}': {cause}; raise the limit on processes (ulimit -u)")]
     Thread {
         /// The thread's name.
         name: &'static str,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }

@@ -51,6 +51,7 @@ pub(crate) struct Driver<S> {
     unpaced: bool,
     frames: Option<u64>,
     until_ns: Option<i64>,
+    resolution_ns: i64,
     /// The next frame's number.
     k: u64,
     finished: bool,
@@ -65,7 +66,8 @@ impl<S: Source> Driver<S> {
             Stop::Count(count) => (Some(count), None),
         };
         let unpaced = config.waits_for_readers();
-        Self { source, wire, unpaced, frames, until_ns, k: 0, finished: false }
+        let resolution_ns = i64::try_from(config.resolution.as_nanos()).unwrap_or(i64::MAX);
+        Self { source, wire, unpaced, frames, until_ns, resolution_ns, k: 0, finished: false }
     }
 
     pub(crate) fn run(mut self) {
@@ -195,7 +197,7 @@ impl<S: Source> Driver<S> {
         let retry_ns = if unwritten > 0 { RETRY_NS } else { IDLE_NS };
         match next {
             Next::AtOnce => {}
-            Next::After(ns) => wait_ns(ns.min(retry_ns)),
+            Next::After(ns) => wait_ns(ns.clamp(self.resolution_ns, retry_ns.max(self.resolution_ns))),
             Next::Nothing => wait_ns(retry_ns),
         }
     }

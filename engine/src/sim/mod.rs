@@ -35,7 +35,7 @@ mod simulator;
 mod template;
 mod wire;
 
-pub use command::{SimulateArgs, simulate};
+pub use command::{SimulateArgs, parse_rate, simulate};
 pub use config::{Burst, Exchange, Rate, Replay, SimError, SimulatorConfig, Speed, Stop, UnknownExchange};
 pub use ledger::{Batch, Ledger, LedgerReader, SentTrade};
 pub use meter::{Lateness, Progress, Summary};

@@ -17,22 +17,22 @@ use super::wire::Wire;
 #[non_exhaustive]
 pub enum RecordingError {
     /// It cannot be opened.
-    #[error("cannot open the recording {}: {source}; give the path of a file with lines '<received ns> <frame>'", .file.display())]
+    #[error("cannot open the recording {}: {cause}; give the path of a file with lines '<received ns> <frame>'", .file.display())]
     Open {
         /// The recording.
         file: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It breaks off, or is not what its name says.
-    #[error("cannot read the recording {} after line {line}: {source}; a .gz that breaks off was not copied or written to its end", .file.display())]
+    #[error("cannot read the recording {} after line {line}: {cause}; a .gz that breaks off was not copied or written to its end", .file.display())]
     Read {
         /// The recording.
         file: PathBuf,
         /// Whole lines read until then.
         line: usize,
         /// What the system or the decoder said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A line has another form.
     #[error("{}, line {line}: {what}; a line is '<received ns> <frame>', e.g. '1723161254087896568 {{\"stream\":…}}'", .file.display())]
@@ -72,7 +72,7 @@ pub(crate) struct Recording {
 
 impl Recording {
     pub(crate) fn read(file: &Path, protocol: &dyn Protocol) -> Result<Self, RecordingError> {
-        let opened = File::open(file).map_err(|source| RecordingError::Open { file: file.to_owned(), source })?;
+        let opened = File::open(file).map_err(|cause| RecordingError::Open { file: file.to_owned(), cause })?;
         let plain: Box<dyn Read> = if file.extension().is_some_and(|extension| extension == "gz") {
             Box::new(MultiGzDecoder::new(opened))
         } else {
@@ -85,8 +85,7 @@ impl Recording {
         for number in 1.. {
             line.clear();
             let read = lines.read_line(&mut line);
-            let read =
-                read.map_err(|source| RecordingError::Read { file: file.to_owned(), line: number - 1, source })?;
+            let read = read.map_err(|cause| RecordingError::Read { file: file.to_owned(), line: number - 1, cause })?;
             if read == 0 {
                 break;
             }

@@ -80,7 +80,7 @@ pub(crate) fn sleep_exactly() {
 }
 
 /// Waits so long, or until somebody unparks this thread. With [`sleep_exactly`] it ends some 10 µs after the moment
-/// on an idle machine, without burning the core; trades due within that time go out together.
+/// on an idle machine, without burning the core; what is due by then goes out together.
 pub(crate) fn wait_ns(ns: i64) {
     if ns > 0 {
         thread::park_timeout(Duration::from_nanos(ns as u64));

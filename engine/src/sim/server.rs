@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tungstenite::http::StatusCode;
 use tungstenite::protocol::WebSocketConfig;
@@ -20,13 +21,13 @@ use super::schedule::unix_ns;
 
 /// A client that has not finished its handshake by then is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take to answer a close frame.
-pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bounds of the time between looks at the clock while a client is silent.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// More than any request of 1024 streams needs.
 const REQUEST_BYTES: usize = 256 * 1024;
-/// RFC 6455, 7.4.1: policy violation.
+/// How a connection ended that no close frame ended.
+const LOST: &str = "the client went away without closing";
+/// RFC 6455, 7.4.1: policy violation. Binance documents that it disconnects, not how; code and reasons are assumed.
 const POLICY: u16 = 1008;
 
 /// Accepts clients until the simulator stops, then waits for their threads.
@@ -95,6 +96,11 @@ fn serve(socket: TcpStream, peer: std::net::SocketAddr, hub: &Arc<Hub>) -> io::R
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
     let connection = hub.admit(socket.try_clone()?, peer);
+    if hub.is_stopping() {
+        // Too late to be told goodbye.
+        hub.dismiss(&connection);
+        return Ok(());
+    }
     let stream = ClientStream { socket, connection: Arc::clone(&connection), hub: Arc::clone(hub) };
     if let Some((web_socket, session)) = shake_hands(stream, hub) {
         let number = connection.number;
@@ -196,7 +202,7 @@ impl Client {
                 Err(error) => return self.end(&error),
             }
             if let Some((since, why)) = self.closing {
-                if since.elapsed() > CLOSE_TIMEOUT {
+                if since.elapsed() > self.hub.config.close_timeout {
                     return why;
                 }
                 if self.hub.flush(&self.connection) == 0 {
@@ -282,10 +288,11 @@ impl Client {
             (_, Some((_, why))) => why,
             (Error::ConnectionClosed | Error::AlreadyClosed, None) => "closed",
             _ if lock(&self.connection.outbound).is_closed() => "cut",
+            (Error::Protocol(ProtocolError::ResetWithoutClosingHandshake), _) => LOST,
             (Error::Protocol(_) | Error::Utf8(_) | Error::Capacity(_), None) => {
                 "the client broke the WebSocket protocol"
             }
-            _ => "the client went away without closing",
+            _ => LOST,
         }
     }
 }

@@ -12,14 +12,16 @@ use super::driver::{Driver, Source};
 use super::generator::Generator;
 use super::meter::{Progress, Summary};
 use super::outbound::write_text_frame;
-use super::protocol::{self};
+use super::protocol;
 use super::replay::Replayer;
 use super::schedule::unix_ns;
-use super::server::{self, CLOSE_TIMEOUT};
+use super::server;
 use super::wire::Wire;
 
 /// RFC 6455, 7.4.1: the endpoint is going away.
 const GOING_AWAY: u16 = 1001;
+/// To reach our own listening thread.
+const WAKE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between looks whether clients have gone.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -39,7 +41,7 @@ pub fn start(config: SimulatorConfig) -> Result<Simulator, SimError> {
     let protocol = protocol::of(config.exchange);
     let replayer = config.replay.as_ref().map(|replay| Replayer::new(replay, protocol.as_ref())).transpose()?;
     let generator = Generator::new(&config);
-    let listening = |source| SimError::Listen { address: config.listen, source };
+    let listening = |cause| SimError::Listen { address: config.listen, cause };
     let listener = TcpListener::bind(config.listen).map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
 
@@ -88,8 +90,8 @@ impl Simulator {
         }
     }
 
-    /// Ends the market, tells clients as the exchange does, closes with code 1001, and waits up to a second for
-    /// them to answer.
+    /// Ends the market, tells clients as the exchange does, closes with code 1001, and waits for
+    /// them to answer, up to the configured `close_timeout`.
     pub fn stop(mut self) -> Summary {
         self.hub.stop();
         let accept = self.threads.pop();
@@ -135,7 +137,7 @@ impl Simulator {
                     bytes => unwritten += bytes,
                 }
             }
-            if connections.is_empty() || begun.elapsed() > CLOSE_TIMEOUT {
+            if connections.is_empty() || begun.elapsed() > self.hub.config.close_timeout {
                 return unwritten;
             }
             thread::sleep(LOOK);
@@ -153,9 +155,9 @@ impl Simulator {
 
     fn spawn(&mut self, name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<(), SimError> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-        let thread = thread.map_err(|source| {
+        let thread = thread.map_err(|cause| {
             self.hub.stop();
-            SimError::Thread { name, source }
+            SimError::Thread { name, cause }
         })?;
         self.threads.push(thread);
         Ok(())
@@ -170,7 +172,7 @@ fn wake_accept(mut address: SocketAddr) {
             IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
-    if let Err(error) = TcpStream::connect_timeout(&address, CLOSE_TIMEOUT) {
+    if let Err(error) = TcpStream::connect_timeout(&address, WAKE_TIMEOUT) {
         tracing::warn!(%address, %error, "could not wake the listening thread");
     }
 }
