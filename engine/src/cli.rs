@@ -1,7 +1,6 @@
 //! Arguments to a command, and its outcome to an exit code.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
@@ -9,6 +8,8 @@ use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuar
 
 use crate::broker::{self, BrokerArgs};
 use crate::config::ConfigErrors;
+use crate::demo::{self, DemoArgs};
+use crate::outcome::EXIT_USAGE;
 use crate::run::{self, RunArgs};
 use crate::sim::{self, SimulateArgs};
 
@@ -42,28 +43,8 @@ enum Command {
     Run(RunArgs),
     Simulate(SimulateArgs),
     Broker(BrokerArgs),
+    Demo(DemoArgs),
 }
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done, and nothing lost.
-    Complete,
-    /// Something was lost, or failed its check.
-    Lost,
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Complete => ExitCode::SUCCESS,
-            Outcome::Lost => ExitCode::FAILURE,
-        }
-    }
-}
-
-/// Wrong usage or configuration.
-const EXIT_USAGE: u8 = 2;
 
 /// Reads the arguments, runs the command, and reports its error.
 pub fn main() -> ExitCode {
@@ -72,6 +53,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
+        Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| match error.downcast_ref::<ConfigErrors>() {
@@ -96,13 +78,4 @@ fn start_log(format: LogFormat, level: LevelFilter) -> WorkerGuard {
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     guard
-}
-
-/// A duration as people write it: `500ms`, `30s`, `5m`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}: write a number and a unit, such as 500ms, 30s or 5m"))
 }

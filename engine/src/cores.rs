@@ -5,9 +5,21 @@
 
 use std::fmt;
 
+use clap::ValueEnum;
 use nix::sched::{CpuSet as NixCpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+/// What a core does while there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Wait {
+    /// Sleep until there is.
+    #[default]
+    Park,
+    /// Look again at once: for pinned cores that do nothing else.
+    Spin,
+}
 
 /// A set of CPUs by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

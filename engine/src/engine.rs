@@ -75,7 +75,11 @@ impl Engine {
         tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
         warn_of_plain_text(config);
         let tls = tls::client_config(config.extra_ca.as_deref()).map_err(wrong)?;
-        let assignments = assign(config, &register(config)?)?;
+        // First of all: an idempotent client of librdkafka gets its producer id half a second after it is made.
+        let client_config = config.producer_settings().client_config();
+        let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
+        let clients = clients.collect::<Result<Vec<_>, _>>()?;
+        let assignments = assign(config, &register(config, &clients[0])?)?;
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let surroundings = Surroundings {
@@ -87,8 +91,8 @@ impl Engine {
         };
         let mut rings = Rings::new(&plan, config)?;
         let mut producer_threads = Vec::new();
-        for number in 0..plan.producer.len() {
-            producer_threads.push(start_producer(number, &plan, config, &mut rings, &stop_producing)?);
+        for (number, kafka) in clients.into_iter().enumerate() {
+            producer_threads.push(start_producer(number, kafka, &plan, config, &mut rings, &stop_producing)?);
         }
         let mut feed_threads = Vec::new();
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
@@ -220,15 +224,15 @@ impl Rings {
     }
 }
 
-/// Starts a producer core with a client of its own, whose threads keep off the pinned cores.
+/// Starts a producer core with a client of its own.
 fn start_producer(
     number: usize,
+    mut kafka: Kafka,
     plan: &Plan,
     config: &Config,
     rings: &mut Rings,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<Remainder>> {
-    let mut kafka = on_housekeeping(plan, || Kafka::new(&config.producer_settings().client_config()))?;
     let mut routes = Vec::new();
     for feed in &config.feeds {
         let mut topic = |kind| kafka.topic(feed.topic(kind));
@@ -244,7 +248,8 @@ fn start_producer(
     core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
 }
 
-/// Runs `make` on a thread of the housekeeping CPUs: what it starts inherits them.
+/// Runs `make` on a thread of the housekeeping CPUs: the threads that it starts inherit them, and keep off the
+/// pinned cores.
 fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
     let outcome = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -257,12 +262,11 @@ fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
 }
 
 /// Sees to topics and schema. Returns the schema's id for each feed.
-fn register(config: &Config) -> anyhow::Result<Vec<u32>> {
+fn register(config: &Config, kafka: &Kafka) -> anyhow::Result<Vec<u32>> {
     let registry = RegistryClient::new(config.kafka.schema_registry_url.as_str())?;
     let client_config = config.producer_settings().client_config();
-    let kafka = Kafka::new(&client_config)?;
     let specs: Vec<_> = config.feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
-    topics::ensure(&kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
+    topics::ensure(kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
     let mut ids = Vec::new();
     for feed in &config.feeds {
         let subject = value_subject(&feed.topic);

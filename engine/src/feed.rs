@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod executor;
+pub mod live;
 pub mod wait;
 
 use std::sync::Arc;
@@ -24,6 +25,9 @@ use crate::sequence::{Observation, Tracker};
 use crate::trade::Trade;
 use crate::venue::json::Json;
 use crate::venue::{Control, Frame, Reject, Symbols, Venue};
+
+#[cfg(test)]
+mod tests;
 
 /// Longest reason on a dead letter, in bytes.
 const MAX_REASON: usize = 256;

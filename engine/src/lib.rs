@@ -1,10 +1,24 @@
 //! Market data from exchange WebSockets to Kafka, on pinned cores.
 //!
-//! The flow has one direction, and the modules stand in its order:
-//!
 //! ```text
 //! exchange ==> [ feed core: receive -> deframe -> decode -> encode ] --ring--> [ producer core: drain -> produce ] ==> Kafka
 //! ```
+//!
+//! To follow a trade, read in this order:
+//!
+//! | module | what happens there |
+//! |-|-|
+//! | [`net`] | a connection is made; bytes are received with the kernel's time stamp |
+//! | [`ws`] | messages are found in the receive buffer, in place |
+//! | [`venue`] | a message becomes trades that borrow from it |
+//! | [`feed`] | the hot path: all of the above, into the ring |
+//! | [`avro`], [`decimal`] | a trade becomes a record, in the ring's memory |
+//! | [`record`] | what lies in the ring |
+//! | [`produce`], [`kafka`] | the rings are drained into librdkafka, and its reports read |
+//!
+//! Around it: [`engine`] starts and stops it, [`session`] and [`sequence`] watch over connections and ids, [`latency`],
+//! [`accounting`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
+//! world outside.
 
 pub mod accounting;
 pub mod avro;
@@ -15,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod cores;
 pub mod decimal;
+pub mod demo;
 pub mod engine;
 pub mod feed;
 pub mod instruments;
@@ -23,6 +38,8 @@ pub mod kafka;
 pub mod latency;
 pub mod machine;
 pub mod net;
+pub mod outcome;
+pub mod process;
 pub mod produce;
 pub mod record;
 pub mod registry;
@@ -32,6 +49,7 @@ pub mod sequence;
 pub mod session;
 pub mod signals;
 pub mod sim;
+pub mod throttle;
 pub mod trade;
 pub mod venue;
 pub mod ws;

@@ -13,9 +13,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::accounting::ProducerTally;
+use crate::avro;
 use crate::bell::Bell;
 use crate::clock::Nanos;
-use crate::feed::wait::Wait;
+use crate::cores::Wait;
 use crate::interval::{ProducerMeasured, Recorder};
 use crate::kafka::{Header, Kafka, Message, Refusal, Report, Topic};
 use crate::latency::Hop;
@@ -287,9 +288,15 @@ fn settle(report: &Report<'_>, in_flight: &mut InFlight, measured: &mut Producer
         }
         Some(refusal) => {
             measured.tally.failed[entry.kind as usize] += 1;
-            let symbol = String::from_utf8_lossy(report.key);
-            let bytes = report.value.len();
-            tracing::error!(topic = entry.kind.name(), %symbol, bytes, "record not delivered: {refusal}");
+            log_loss(entry.kind, report, refusal);
         }
     }
+}
+
+/// What is lost is named: by symbol, and by id where the record is a trade.
+#[cold]
+fn log_loss(kind: Kind, report: &Report<'_>, refusal: Refusal) {
+    let symbol = String::from_utf8_lossy(report.key);
+    let id = if kind == Kind::Normalized { avro::read_trade_id(report.value) } else { None };
+    tracing::error!(topic = kind.name(), %symbol, id, bytes = report.value.len(), "record lost: {refusal}");
 }

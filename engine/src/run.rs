@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::accounting::Accounting;
-use crate::cli::{Outcome, duration};
 use crate::config::Config;
 use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
+use crate::outcome::{Outcome, duration};
 use crate::report::Report;
 use crate::signals::Signals;
 

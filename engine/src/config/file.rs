@@ -7,8 +7,7 @@ use serde::Deserialize;
 
 use super::RingFull;
 use super::nearest::nearest;
-use crate::cores::Choice;
-use crate::feed::wait::Wait;
+use crate::cores::{Choice, Wait};
 use crate::venue::TimeUnit;
 
 /// The whole file.

@@ -8,7 +8,7 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         variables.iter().map(|(name, value)| (name.to_string(), value.to_string())),
         &mut errors,
     );
-    let config = resolve(given, &mut errors);
+    let config = resolve::resolve(given, &mut errors);
     if errors.is_empty() { Ok(config.unwrap()) } else { Err(errors) }
 }
 

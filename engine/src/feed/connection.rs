@@ -1,7 +1,6 @@
 //! One connection, for as long as the engine runs: connect, subscribe, read, and again after every end.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,15 +8,16 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-use super::wait::{Wait, Waiter};
+use super::live::{Ended, Live, Slot};
+use super::wait::Waiter;
 use super::{FeedCore, Instrument, Line, Outcome};
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
-use crate::cores::CpuSet;
+use crate::cores::{CpuSet, Wait};
 use crate::net::dial::{DialError, Dialed, dial};
-use crate::net::stream::Stream;
-use crate::session::{Backoff, Session, Step};
-use crate::venue::{Control, Exchange, Subscription, Venue};
+use crate::session::{Backoff, Session};
+use crate::throttle::Throttle;
+use crate::venue::{Exchange, Reject, Subscription, Venue};
 use crate::ws::buffer::ReceiveBuffer;
 use crate::ws::deframe::{Deframer, Message, Violation};
 use crate::ws::frame;
@@ -28,9 +28,8 @@ const BUFFER_INITIAL: usize = 64 * 1024;
 const RING_FULL_REST: Duration = Duration::from_micros(100);
 /// How often the arrival of a new connection is looked for.
 const DIAL_POLL: Duration = Duration::from_millis(1);
-/// Closing because the process stops, or to go elsewhere.
-const CLOSE_GOING_AWAY: u16 = 1001;
-const CLOSE_NORMAL: u16 = 1000;
+/// Rejected frames are logged no more often than this, the first of them with its reason.
+const REJECT_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a feed core is told about one of its connections.
 #[derive(Debug, Clone)]
@@ -62,87 +61,6 @@ pub struct Surroundings {
     pub stop_reading: bool,
 }
 
-/// A connection that is up, shared by its reader and the core's ticker.
-pub struct Live {
-    stream: Stream,
-    session: Session,
-    gone: Option<Ended>,
-}
-
-/// The place of a connection: empty while it is being made.
-pub type Slot = Rc<RefCell<Option<Live>>>;
-
-/// Why a connection came to its end.
-#[derive(Debug)]
-enum Ended {
-    Closed(Option<u16>, String),
-    Io(io::Error),
-    Violation(Violation),
-    GaveUp(&'static str),
-    Announced,
-    Stopping,
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ended::Closed(Some(code), words) => write!(f, "the exchange closed it with code {code} {words:?}"),
-            Ended::Closed(None, _) => f.write_str("the exchange closed it"),
-            Ended::Io(error) => write!(f, "it broke: {error}"),
-            Ended::Violation(violation) => violation.fmt(f),
-            Ended::GaveUp(why) => f.write_str(why),
-            Ended::Announced => f.write_str("the exchange announced its shutdown"),
-            Ended::Stopping => f.write_str("the engine stops"),
-        }
-    }
-}
-
-impl Live {
-    /// What time brings: requests that are due, patience that is over.
-    pub fn tick(&mut self, now: Nanos) {
-        loop {
-            match self.session.step(now) {
-                Step::Send(text) => {
-                    let request = frame::text(text);
-                    if let Err(error) = self.stream.send(&request) {
-                        return self.end(Ended::Io(error));
-                    }
-                }
-                Step::GiveUp(why) => return self.end(Ended::GaveUp(why)),
-                Step::Wait => break,
-            }
-        }
-        if let Err(error) = self.stream.flush() {
-            self.end(Ended::Io(error));
-        }
-    }
-
-    /// The engine stops: no more is read.
-    pub fn stop(&mut self) {
-        self.end(Ended::Stopping);
-    }
-
-    /// Ends the connection from outside its reader, which a shut socket wakes.
-    fn end(&mut self, why: Ended) {
-        if self.gone.is_none() {
-            self.say_goodbye(&why);
-            let _ = self.stream.socket().shutdown(std::net::Shutdown::Both);
-            self.gone = Some(why);
-        }
-    }
-
-    fn say_goodbye(&mut self, why: &Ended) {
-        let goodbye = match why {
-            Ended::Closed(code, _) => frame::close(code.unwrap_or(CLOSE_NORMAL), ""),
-            Ended::Violation(violation) => frame::close(violation.close_code(), ""),
-            Ended::Stopping | Ended::GaveUp(_) | Ended::Announced => frame::close(CLOSE_GOING_AWAY, ""),
-            Ended::Io(_) => return,
-        };
-        // The connection ends whether or not the other side hears why.
-        let _ = self.stream.send(&goodbye);
-    }
-}
-
 /// The task of one connection.
 pub struct Connection<V> {
     core: Rc<RefCell<FeedCore>>,
@@ -155,6 +73,7 @@ pub struct Connection<V> {
     line: Line<V>,
     buffer: ReceiveBuffer,
     backoff: Backoff,
+    throttle: Throttle,
 }
 
 impl<V: Venue> Connection<V> {
@@ -171,7 +90,20 @@ impl<V: Venue> Connection<V> {
         let line = Line::new(V::new(&subscription), feed, name(exchange, number, 0), instruments);
         let buffer = ReceiveBuffer::new(BUFFER_INITIAL, Deframer::buffer_needed(surroundings.max_frame_bytes));
         let backoff = Backoff::new(fastrand::u64(..));
-        Connection { core, slot, stopping, surroundings, exchange, number, subscription, line, buffer, backoff }
+        let throttle = Throttle::new(REJECT_LOG_INTERVAL);
+        Connection {
+            core,
+            slot,
+            stopping,
+            surroundings,
+            exchange,
+            number,
+            subscription,
+            line,
+            buffer,
+            backoff,
+            throttle,
+        }
     }
 
     /// Connects, reads, and connects again, until the engine stops.
@@ -302,10 +234,7 @@ impl<V: Venue> Connection<V> {
                         Outcome::Data => self.backoff.proven(),
                         Outcome::Control(control) => live.control(control, &self.line.name)?,
                         Outcome::Rejected(reject) => {
-                            tracing::warn!(
-                                connection = self.line.name,
-                                "frame rejected, see the dead-letter topic: {reject}"
-                            );
+                            log_reject(&mut self.throttle, &self.line.name, &reject);
                             if reject.is_not_utf8() {
                                 return Err(Ended::Violation(Violation::Utf8));
                             }
@@ -314,7 +243,7 @@ impl<V: Venue> Connection<V> {
                 }
                 Message::Binary(payload) => {
                     let reject = core.binary(&self.line, payload, received);
-                    tracing::warn!(connection = self.line.name, "frame rejected, see the dead-letter topic: {reject}");
+                    log_reject(&mut self.throttle, &self.line.name, &reject);
                 }
                 Message::Ping(payload) => live.stream.send(&frame::pong(payload)).map_err(Ended::Io)?,
                 Message::Pong(_) => {}
@@ -346,22 +275,10 @@ enum Progress {
     RingFull,
 }
 
-impl Live {
-    #[cold]
-    fn control(&mut self, control: Control<'_>, connection: &str) -> Result<(), Ended> {
-        match control {
-            Control::Acknowledged(id) => {
-                if self.session.acknowledged(id) {
-                    tracing::info!(connection, "subscribed");
-                }
-            }
-            Control::Refused { id, code, words } => {
-                let (request, _) = self.session.refused(id);
-                tracing::error!(connection, code, request, "the exchange refused a request: {words}");
-            }
-            Control::ShuttingDown => return Err(Ended::Announced),
-        }
-        Ok(())
+#[cold]
+fn log_reject(throttle: &mut Throttle, connection: &str, reject: &Reject) {
+    if let Some(held_back) = throttle.pass(Nanos::now()) {
+        tracing::warn!(connection, held_back, "frame rejected, see the dead-letter topic: {reject}");
     }
 }
 

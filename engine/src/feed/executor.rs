@@ -11,7 +11,8 @@ use std::time::Duration;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::FeedCore;
-use super::connection::{Assignment, Connection, Slot, Surroundings};
+use super::connection::{Assignment, Connection, Surroundings};
+use super::live::Slot;
 use crate::clock::Nanos;
 use crate::venue::Exchange;
 use crate::venue::binance::Binance;
@@ -112,14 +113,6 @@ fn explain(error: &GlommioError<()>) -> String {
         ),
         _ => format!("the executor cannot be started: {error}"),
     }
-}
-
-/// Registers the process for the memory barriers that glommio uses when it sleeps. Done before other threads run,
-/// it is free; else its first sleep stalls for some 10 ms.
-pub fn prepare_process() {
-    const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
-    // SAFETY: the call takes two numbers. A kernel without it answers with an error, which only costs the stall.
-    unsafe { libc::syscall(libc::SYS_membarrier, REGISTER_PRIVATE_EXPEDITED, 0) };
 }
 
 /// Whether an executor can be made here at all: to fail before anything else is begun.

@@ -5,20 +5,9 @@ use std::net::TcpStream;
 use std::os::fd::{FromRawFd, IntoRawFd};
 
 use futures_lite::AsyncReadExt;
-use serde::{Deserialize, Serialize};
 
+use crate::cores::Wait;
 use crate::net::stream::Stream;
-
-/// What a core does while there is nothing to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Wait {
-    /// Sleep until there is.
-    #[default]
-    Park,
-    /// Look again at once: for pinned cores that do nothing else.
-    Spin,
-}
 
 /// A connection's way to wait.
 pub enum Waiter {

@@ -1,0 +1,213 @@
+//! `k2-feed demo`: the whole path in one process, over real sockets, every trade checked.
+//!
+//! A simulated exchange, an embedded broker and registry, the engine as `run` has it, and a consumer that reads
+//! both topics while it runs and compares each record with what the exchange sent.
+
+mod compare;
+mod screen;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::broker::{ANY_LOOPBACK_PORT, EmbeddedBroker, EmbeddedRegistry};
+use crate::config::Config;
+use crate::cores::Wait;
+use crate::engine::{Engine, Interval};
+use crate::latency::Hop;
+use crate::outcome::{Outcome, duration};
+use crate::record::Kind;
+use crate::report::Report;
+use crate::signals::Signals;
+use crate::sim::{self, Ledger, Rate, Simulator, SimulatorConfig, Stop};
+use screen::Screen;
+use verify::{Verdict, Verifier};
+
+/// Between two looks at what happens, and two drawings of the screen.
+const LOOK: Duration = Duration::from_millis(100);
+/// An interval of the latency log.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Left out of the latencies at the beginning, in demos that last [`LONG_ENOUGH`]: librdkafka takes half a second to
+/// get the producer id without which an idempotent producer sends nothing, and the trades of that time wait for it.
+pub const WARM_UP: Duration = Duration::from_secs(1);
+const LONG_ENOUGH: Duration = Duration::from_secs(3);
+/// With `--rate max`, most trades that are sent and not yet verified.
+const MAX_UNVERIFIED: u64 = 20_000;
+/// Batches of sent trades that wait for the verifier at most.
+const LEDGER_BATCHES: usize = 1_024;
+/// Longest wait, without any progress, for trades to come out once all are sent.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Partitions of the demo's topics.
+const PARTITIONS: i32 = 3;
+
+/// Run simulator, broker, registry and engine in one process, over real sockets, and verify every trade.
+///
+/// A consumer reads both topics while the demo runs, decodes with apache-avro and compares each trade with what the
+/// simulator sent: none missing, none twice, none made up, none out of order within its symbol, price and quantity
+/// to the letter, raw frames to the byte. Exit code 0 only if all was verified.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Trades per second over all symbols, or "max" for as many as come out again.
+    #[arg(long, value_name = "RATE", default_value = "20000", value_parser = sim::parse_rate)]
+    pub rate: Rate,
+    /// How many symbols.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub symbols: u16,
+    /// How long trades are sent, such as 10s or 1m.
+    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub run_for: Duration,
+    /// Decides prices, quantities and the order of symbols [default: drawn anew, and printed].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write report.json and latency.hlog to this folder at the end.
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// What the pinned cores do while there is nothing to do.
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub wait: Wait,
+}
+
+/// Everything that runs beside the engine.
+struct Surroundings {
+    simulator: Simulator,
+    verifier: Verifier,
+    _registry: EmbeddedRegistry,
+    _broker: EmbeddedBroker,
+}
+
+/// Runs the demo.
+///
+/// # Errors
+/// If a part cannot be started.
+pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let mut report = Report::new(args.report.as_deref())?;
+    let signals = Signals::install()?;
+    let symbols = symbols(args.symbols.into());
+    let (surroundings, config) = surround(args, seed, &symbols)?;
+    let mut screen = Screen::new(args, seed);
+    let mut engine = Engine::start(&config)?;
+
+    let finished = watch(&signals, &mut engine, &surroundings, &mut report, &mut screen, args.run_for);
+    let plan = engine.plan().clone();
+    let stopped = engine.stop()?;
+    let Surroundings { simulator, verifier, _registry, _broker } = surroundings;
+    let sent = simulator.stop();
+    let verdict = verifier.finish();
+    let Interval { hops, accounting } = stopped.last;
+    report.add(&hops, finished.elapsed);
+    report.total_mut().replace(Hop::Recv, verdict.recv.clone());
+    report.write("demo", &config, &plan, &accounting, Some(verdict.json()))?;
+    screen.conclude(&accounting, report.total(), &verdict, &sent, finished.interrupted);
+    let complete = accounting.is_complete() && stopped.in_flight == 0;
+    let outcome = if verdict.is_clean() && complete { Outcome::Complete } else { Outcome::Lost };
+    Ok(outcome.into())
+}
+
+/// Starts exchange, broker, registry and verifier, and makes the engine's configuration of their addresses.
+fn surround(args: &DemoArgs, seed: u64, symbols: &[String]) -> anyhow::Result<(Surroundings, Config)> {
+    let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT)?;
+    let registry = EmbeddedRegistry::start(ANY_LOOPBACK_PORT)?;
+    let window = matches!(args.rate, Rate::Max).then_some(MAX_UNVERIFIED);
+    let (ledger, reader) = Ledger::new(LEDGER_BATCHES, window);
+    let simulator = sim::start(SimulatorConfig {
+        symbols: symbols.to_vec(),
+        rate: args.rate,
+        stop: Stop::After(args.run_for),
+        seed,
+        start_when: symbols.len(),
+        ledger: Some(ledger),
+        ..SimulatorConfig::new(sim::Exchange::Binance)
+    })?;
+    let variables = [
+        ("K2_EXCHANGE", "binance".to_string()),
+        ("K2_SYMBOLS", symbols.join(",")),
+        ("K2_BINANCE_WS_URL", simulator.url()),
+        ("K2_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers()),
+        ("K2_KAFKA_SCHEMA_REGISTRY_URL", registry.url()),
+    ];
+    let mut config = Config::load(None, variables.map(|(name, value)| (name.to_string(), value)))?;
+    config.cores.wait = args.wait;
+    let feed = &config.feeds[0];
+    for kind in Kind::ALL {
+        broker.create_topic(feed.topic(kind), PARTITIONS)?;
+    }
+    let warm_up = if args.run_for >= LONG_ENOUGH { WARM_UP } else { Duration::ZERO };
+    let verifier = Verifier::start(&broker.bootstrap_servers(), feed, PARTITIONS, symbols, reader, warm_up)
+        .context("the verifier cannot be started")?;
+    Ok((Surroundings { simulator, verifier, _registry: registry, _broker: broker }, config))
+}
+
+/// How a demo came to its end.
+struct Finished {
+    elapsed: Duration,
+    interrupted: bool,
+}
+
+/// Watches until all that was sent is verified, or nothing moves any more, or a signal comes.
+fn watch(
+    signals: &Signals,
+    engine: &mut Engine,
+    surroundings: &Surroundings,
+    report: &mut Report,
+    screen: &mut Screen,
+    run_for: Duration,
+) -> Finished {
+    let Surroundings { simulator, verifier, .. } = surroundings;
+    let mut market_began: Option<Instant> = None;
+    let mut collected = Instant::now();
+    let mut moved = (Instant::now(), 0);
+    let mut warm = run_for < LONG_ENOUGH;
+    loop {
+        let interrupted = signals.wait(LOOK);
+        let (sent, verified) = (simulator.progress().sent, verifier.verified());
+        let began = *market_began.get_or_insert_with(Instant::now);
+        if sent == 0 {
+            market_began = None;
+            collected = Instant::now();
+        }
+        if verified > moved.1 || !simulator.is_done() {
+            moved = (Instant::now(), verified);
+        }
+        let all_out = simulator.is_done() && verified >= sent;
+        if interrupted || all_out || moved.0.elapsed() > PATIENCE {
+            return Finished { elapsed: began.elapsed(), interrupted };
+        }
+        if collected.elapsed() >= INTERVAL {
+            let interval = engine.collect();
+            if std::mem::replace(&mut warm, true) {
+                report.add(&interval.hops, began.elapsed());
+            }
+            collected = Instant::now();
+            screen.draw(&interval, report.total(), sent, verified, verifier.faults());
+        }
+    }
+}
+
+/// Names of real pairs first; made-up ones after that.
+fn symbols(count: usize) -> Vec<String> {
+    const BASES: &str = "BTC ETH SOL XRP DOGE ADA AVAX LINK DOT TRX LTC BCH NEAR UNI APT ICP ETC XLM FIL ATOM HBAR ARB OP \
+                         INJ SUI SEI TIA RUNE AAVE MKR SNX CRV LDO GRT ALGO EGLD FLOW XTZ SAND MANA AXS GALA CHZ ENJ ZEC \
+                         DASH KSM COMP YFI WIF";
+    let bases = BASES.split_whitespace().map(str::to_string);
+    let made_up = (1..).map(|number| format!("SIM{number}"));
+    bases.chain(made_up).take(count).map(|base| format!("{base}USDT")).collect()
+}
+
+impl Verdict {
+    fn json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "expected": self.expected,
+            "seen": self.seen,
+            "missing": self.missing,
+            "duplicate": self.duplicate,
+            "mismatched": self.mismatched,
+            "out_of_order": self.out_of_order,
+            "discrepancies": self.discrepancies,
+        })
+    }
+}

@@ -1,0 +1,70 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::interval::{FeedMeasured, pair};
+use crate::record::Record;
+use crate::venue::binance::{Binance, DEFAULT_URL};
+use crate::venue::{Exchange, Subscription, TimeUnit};
+
+/// The defaults of `[limits]`.
+const RING_BYTES: usize = 4 * 1024 * 1024;
+const MAX_FRAME_BYTES: usize = 128 * 1024;
+
+fn core(ring_bytes: usize) -> (FeedCore, k2_ring::Consumer) {
+    let (ring, consumer) = k2_ring::ring(ring_bytes).unwrap();
+    let (recorder, _) = pair(FeedMeasured::feed(), FeedMeasured::feed());
+    (FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder), consumer)
+}
+
+fn line(symbol: &str) -> Line<Binance> {
+    let url = DEFAULT_URL.parse().unwrap();
+    let symbols = [symbol.to_string()];
+    let subscriptions = Exchange::Binance.connections(&url, TimeUnit::Millisecond, &symbols).unwrap();
+    let [subscription]: [Subscription; 1] = subscriptions.try_into().unwrap();
+    let prefix = SymbolPrefix::new(1, "binance", symbol, symbol);
+    Line::new(Binance::new(&subscription), 0, "binance-0.1".into(), vec![Instrument::new(symbol.into(), prefix)])
+}
+
+fn frame(id: u64) -> Vec<u8> {
+    format!(r#"{{"e":"trade","E":1,"s":"BTCUSDT","t":{id},"p":"1.5","q":"2","T":1,"m":true,"M":true}}"#).into_bytes()
+}
+
+#[test]
+fn the_longest_frame_fits_an_empty_ring() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    assert!(core.has_room(&line(&"S".repeat(64)), MAX_FRAME_BYTES));
+}
+
+#[test]
+fn with_room_promised_nothing_is_dropped_and_without_it_the_drop_is_counted() {
+    let (mut core, mut consumer) = core(16 * 1024);
+    let mut line = line("BTCUSDT");
+    let mut made = 0;
+    while core.has_room(&line, frame(0).len()) {
+        made += 1;
+        assert_eq!(core.text(&mut line, &mut frame(made), Nanos::now()), Outcome::Data);
+    }
+    assert!(made > 2);
+    assert_eq!(core.tally().dropped, [0; 3]);
+    for id in made + 1..made + 100 {
+        core.text(&mut line, &mut frame(id), Nanos::now());
+    }
+    let tally = *core.tally();
+    assert!(tally.dropped[Kind::Raw as usize] > 0 && tally.dropped[Kind::Normalized as usize] > 0);
+    let batch = consumer.batch(usize::MAX);
+    let kept = |kind| batch.iter().filter(|bytes| Record::read(bytes).head.kind == kind).count() as u64;
+    for kind in [Kind::Raw, Kind::Normalized] {
+        assert_eq!(kept(kind) + tally.dropped[kind as usize], tally.committed[kind as usize], "{kind:?}");
+    }
+}
+
+#[test]
+fn gaps_and_repeats_are_counted() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    let mut line = line("BTCUSDT");
+    for id in [10, 11, 14, 14, 15] {
+        core.text(&mut line, &mut frame(id), Nanos::now());
+    }
+    let tally = core.tally();
+    assert_eq!((tally.gaps, tally.missing, tally.duplicates, tally.trades), (1, 2, 1, 5));
+}
