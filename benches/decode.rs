@@ -1,0 +1,57 @@
+//! The `decode` hop: a Binance trade from bytes in the buffer to a checked trade.
+//!
+//! Ours parses in place, so the frame is copied anew before each parse. That copy is counted in ours, to which it
+//! would not belong, and measured alone, too.
+
+use std::hint::black_box;
+
+use bumpalo::Bump;
+use criterion::{Criterion, criterion_group, criterion_main};
+use k2_benches::contest::Contest;
+use k2_benches::fixture::{self, FRAMES, Form};
+use k2_benches::reference;
+use k2_feed::venue::Venue;
+use k2_feed::venue::json::Json;
+
+fn decode(criterion: &mut Criterion, group: &'static str, form: Form) {
+    let (payloads, symbols, venue) = (fixture::payloads(form), fixture::symbols(), fixture::binance());
+    let (mut json, mut arena, mut buffer, mut copied) = (Json::default(), Bump::new(), [0; 512], [0; 512]);
+    Contest::new(group, FRAMES)
+        .enter("ours", || {
+            for payload in &payloads {
+                arena.reset();
+                let frame = &mut buffer[..payload.len()];
+                frame.copy_from_slice(payload);
+                black_box(venue.decode(frame, &symbols, &mut json, &arena).expect("the frame is a trade"));
+            }
+        })
+        .enter("the copy in ours", || {
+            for payload in &payloads {
+                copied[..payload.len()].copy_from_slice(payload);
+                black_box(&mut copied);
+            }
+        })
+        .enter("serde_json, typed", || {
+            for payload in &payloads {
+                black_box(reference::decode_typed(payload, form, &symbols).expect("the frame is a trade"));
+            }
+        })
+        .enter("serde_json, Value", || {
+            for payload in &payloads {
+                let value = reference::parse_value(payload).expect("the frame is JSON");
+                black_box(reference::decode_value(&value, form, &symbols).expect("the frame is a trade"));
+            }
+        })
+        .run(criterion);
+}
+
+fn plain(criterion: &mut Criterion) {
+    decode(criterion, "decode", Form::Plain);
+}
+
+fn combined(criterion: &mut Criterion) {
+    decode(criterion, "decode combined", Form::Combined);
+}
+
+criterion_group!(benches, plain, combined);
+criterion_main!(benches);
