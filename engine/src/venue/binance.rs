@@ -69,10 +69,10 @@ impl Venue for Binance {
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, |root| {
             let fields = root.object().ok_or_else(|| Reject::mistyped("frame", root, "an object"))?;
-            let mut message = Message::read(fields)?;
+            let mut message = Message::read(fields);
             if let Some(data) = message.data {
                 let inner = data.object().ok_or_else(|| Reject::mistyped("data", data, "an object"))?;
-                message = Message::read(inner)?;
+                message = Message::read(inner);
             }
             match message.event.and_then(Value::text) {
                 Some("trade") => Ok(Frame::Trades(arena.alloc_slice_copy(&[self.trade(&message, symbols)?]))),
@@ -100,11 +100,12 @@ struct Message<'tape, 'frame> {
     result: bool,
     code: Option<Value<'tape, 'frame>>,
     words: Option<Value<'tape, 'frame>>,
+    error: Option<Value<'tape, 'frame>>,
 }
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
     #[inline]
-    fn read(fields: Fields<'tape, 'frame>) -> Result<Self, Reject> {
+    fn read(fields: Fields<'tape, 'frame>) -> Self {
         let mut message = Message::default();
         for (key, value) in fields {
             match key {
@@ -123,24 +124,29 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
                 "result" => message.result = true,
                 "code" => message.code = Some(value),
                 "msg" => message.words = Some(value),
-                "error" => {
-                    let inner = value.object().ok_or_else(|| Reject::mistyped("error", value, "an object"))?;
-                    let error = Message::read(inner)?;
-                    (message.code, message.words) = (error.code, error.words);
-                }
+                "error" => message.error = Some(value),
                 _ => {}
             }
         }
-        Ok(message)
+        message
     }
 
     /// A frame that is no trade: an answer to a request, or nothing we know.
     #[cold]
     fn control(&self) -> Result<Frame<'frame>, Reject> {
         let id = self.request.and_then(Value::unsigned);
-        if let Some(code) = self.code {
-            let code = code.signed().ok_or_else(|| Reject::mistyped("code", code, "a whole number"))?;
-            let words = self.words.and_then(Value::text).unwrap_or("");
+        // An error stands at the top level or in a field of its own, whose own fields are not looked into further.
+        let (code, words) = match self.error {
+            Some(error) => {
+                let fields = error.object().ok_or_else(|| Reject::mistyped("error", error, "an object"))?;
+                let error = Message::read(fields);
+                (Some(error.code.ok_or_else(|| Reject::missing("code"))?), error.words)
+            }
+            None => (self.code, self.words),
+        };
+        if let Some(code) = code {
+            let code = required("code", Some(code), Value::signed, "a whole number")?;
+            let words = words.and_then(Value::text).unwrap_or("");
             return Ok(Frame::Control(Control::Refused { id, code, words }));
         }
         match (self.result, id) {
