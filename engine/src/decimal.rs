@@ -158,10 +158,12 @@ pub fn product(a: &Decimal<'_>, b: &Decimal<'_>, out: &mut [u8]) -> usize {
     }
 }
 
-/// An upper bound of the text of `a` times `b`, in bytes.
+/// An upper bound of the text of `a` times `b`, in bytes; at most [`MAX_PRODUCT_LEN`].
 #[inline]
 pub fn product_len(a: &Decimal<'_>, b: &Decimal<'_>) -> usize {
-    a.len() + b.len() + (a.scale + b.scale).unsigned_abs() as usize + 2
+    let (digits, scale) = (a.len() + b.len(), a.scale + b.scale);
+    let places = scale.unsigned_abs() as usize;
+    if scale > 0 { digits.max(places) + 2 } else { digits + places }
 }
 
 /// Schoolbook multiplication, for coefficients beyond 64 bits.
