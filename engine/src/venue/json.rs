@@ -7,7 +7,7 @@ use std::mem;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
-use super::Reject;
+use super::{MAX_SHOWN, Reject};
 
 /// A JSON parser with the buffers it reuses.
 pub struct Json {
@@ -105,10 +105,9 @@ impl<'tape, 'frame> Value<'tape, 'frame> {
 
     /// The value as a person would write it, shortened: for the reason on a dead letter.
     pub fn describe(self) -> String {
-        const SHOWN: usize = 80;
         match self.0.first() {
-            Some(Node::String(text)) if text.chars().count() > SHOWN => {
-                format!("{:?}…", text.chars().take(SHOWN).collect::<String>())
+            Some(Node::String(text)) if text.chars().count() > MAX_SHOWN => {
+                format!("{:?}…", text.chars().take(MAX_SHOWN).collect::<String>())
             }
             Some(Node::String(text)) => format!("{text:?}"),
             Some(Node::Static(value)) => value.to_string(),

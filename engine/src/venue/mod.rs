@@ -20,6 +20,9 @@ use crate::decimal::NotDecimal;
 use crate::trade::Trade;
 use json::{Json, Value};
 
+/// Most characters of a frame's own text that a reason repeats.
+const MAX_SHOWN: usize = 80;
+
 /// The exchanges that the engine carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exchange {
@@ -184,7 +187,7 @@ impl Symbols {
     /// That the symbol was not asked for.
     #[inline]
     pub fn find(&self, field: &'static str, symbol: &str) -> Result<usize, Reject> {
-        self.0.get(symbol).copied().ok_or_else(|| Reject::new(field, format!("{symbol:?} was not subscribed")))
+        self.0.get(symbol).copied().ok_or_else(|| Reject::not_subscribed(field, symbol))
     }
 }
 
@@ -260,11 +263,25 @@ impl Reject {
         }
     }
 
+    /// The text is not UTF-8.
+    #[cold]
+    pub fn not_utf8() -> Self {
+        Reject(Box::new(Reason { field: "frame", problem: "is not UTF-8".into(), not_utf8: true }))
+    }
+
     #[cold]
     fn not_json(error: &simd_json::Error) -> Self {
-        let mut reject = Reject::new("frame", format!("is not JSON: {error}"));
-        reject.0.not_utf8 = matches!(error.error(), simd_json::ErrorType::InvalidUtf8);
-        reject
+        match error.error() {
+            simd_json::ErrorType::InvalidUtf8 => Reject::not_utf8(),
+            _ => Reject::new("frame", format!("is not JSON: {error}")),
+        }
+    }
+
+    #[cold]
+    fn not_subscribed(field: &'static str, symbol: &str) -> Self {
+        let shown: String = symbol.chars().take(MAX_SHOWN).collect();
+        let rest = if shown.len() < symbol.len() { "…" } else { "" };
+        Reject::new(field, format!("{shown:?}{rest} was not subscribed"))
     }
 }
 
