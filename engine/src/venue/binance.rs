@@ -237,7 +237,9 @@ pub fn connections(url: &Url, time_unit: TimeUnit, symbols: &[String]) -> Result
             url.path()
         ));
     }
-    let by_url = url.query_pairs().any(|(key, _)| key == "streams");
+    // `/ws` knows no such parameter and would send nothing.
+    let is_combined = url.path().trim_end_matches('/') == COMBINED_PATH;
+    let by_url = is_combined && url.query_pairs().any(|(key, _)| key == "streams");
     let in_url = url.query_pairs().any(|(key, value)| key == "timeUnit" && value.eq_ignore_ascii_case("microsecond"));
     let time_unit = if in_url { TimeUnit::Microsecond } else { time_unit };
     let per_connection = Binance::LIMITS.streams_per_connection;
@@ -248,9 +250,10 @@ pub fn connections(url: &Url, time_unit: TimeUnit, symbols: &[String]) -> Result
 fn subscription(url: &Url, by_url: bool, time_unit: TimeUnit, symbols: &[String]) -> Subscription {
     let streams =
         |symbols: &[String]| symbols.iter().map(|s| format!("{}@trade", s.to_lowercase())).collect::<Vec<_>>();
-    let ours = |key: &str| key == "streams" || key == "timeUnit";
-    let mut query: Vec<String> =
-        url.query_pairs().filter(|(key, _)| !ours(key)).map(|(k, v)| format!("{k}={v}")).collect();
+    let ours = |pair: &&str| matches!(pair.split('=').next(), Some("streams" | "timeUnit" | ""));
+    // The others are kept as they are written: decoded, a value could end in the next one.
+    let others = url.query().unwrap_or_default().split('&').filter(|pair| !ours(pair));
+    let mut query: Vec<String> = others.map(str::to_string).collect();
     if by_url {
         query.push(format!("streams={}", streams(symbols).join("/")));
     }
