@@ -79,6 +79,12 @@ impl Handshake {
         if response.headers().contains_key("Sec-WebSocket-Extensions") {
             return Err(Refused::Invalid("an extension was agreed to that we did not offer".into()));
         }
+        if response.headers().contains_key("Sec-WebSocket-Protocol") {
+            return Err(Refused::Invalid("a subprotocol was agreed to that we did not offer".into()));
+        }
         Ok(Some(len))
     }
 }
+
+#[cfg(test)]
+mod tests;
