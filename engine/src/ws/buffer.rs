@@ -87,3 +87,6 @@ impl ReceiveBuffer {
         (self.head, self.tail) = (0, 0);
     }
 }
+
+#[cfg(test)]
+mod tests;

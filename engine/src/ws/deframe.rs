@@ -266,3 +266,8 @@ fn close_message(payload: &[u8]) -> Result<Message<'_>, Violation> {
         [_] => Err(Violation::CloseCode),
     }
 }
+
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod tests;
