@@ -270,3 +270,10 @@ fn subscription(url: &Url, by_url: bool, time_unit: TimeUnit, symbols: &[String]
     let requests = if by_url { Vec::new() } else { batches.collect() };
     Subscription { url, time_unit, symbols: symbols.to_vec(), requests }
 }
+
+#[cfg(test)]
+mod address_tests;
+#[cfg(test)]
+mod reject_tests;
+#[cfg(test)]
+mod tests;

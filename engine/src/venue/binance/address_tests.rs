@@ -1,0 +1,132 @@
+//! Where connections go and what they ask for.
+
+use super::*;
+
+fn symbols(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("COIN{number}USDT")).collect()
+}
+
+fn plan(url: &str, time_unit: TimeUnit, symbols: &[String]) -> Vec<Subscription> {
+    connections(&Url::parse(url).unwrap(), time_unit, symbols).unwrap()
+}
+
+/// The address of the one connection that two symbols take, and how many requests it sends.
+fn address(url: &str, time_unit: TimeUnit) -> (String, usize) {
+    let symbols = ["BTCUSDT".to_string(), "ETHUSDT".to_string()];
+    let [subscription] = &plan(url, time_unit, &symbols)[..] else { panic!("one connection") };
+    assert_eq!(subscription.symbols, symbols);
+    (subscription.url.to_string(), subscription.requests.len())
+}
+
+#[test]
+fn the_address_says_how_to_subscribe() {
+    for (url, expected, requests) in [
+        ("wss://x.example:9443/ws", "wss://x.example:9443/ws", 1),
+        ("wss://x.example:9443/ws/", "wss://x.example:9443/ws/", 1),
+        ("wss://x.example:9443/stream", "wss://x.example:9443/stream", 1),
+        ("wss://x.example:9443", "wss://x.example:9443/ws", 1),
+        ("ws://127.0.0.1:8080/", "ws://127.0.0.1:8080/ws", 1),
+        ("ws://127.0.0.1:8080?x=1", "ws://127.0.0.1:8080/ws?x=1", 1),
+        ("wss://x.example/stream?streams=", "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade", 0),
+        ("wss://x.example/stream?streams=old@trade", "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade", 0),
+        // `/ws` has no such parameter: nothing would ever come.
+        ("wss://x.example/ws?streams=old@trade", "wss://x.example/ws", 1),
+    ] {
+        assert_eq!(address(url, TimeUnit::Millisecond), (expected.to_string(), requests), "{url}");
+    }
+}
+
+#[test]
+fn the_time_unit_is_set_or_in_the_address() {
+    let (milli, micro) = (TimeUnit::Millisecond, TimeUnit::Microsecond);
+    for (url, setting, expected) in [
+        ("wss://x.example/ws", milli, "wss://x.example/ws"),
+        ("wss://x.example/ws", micro, "wss://x.example/ws?timeUnit=MICROSECOND"),
+        ("wss://x.example/ws?timeUnit=MICROSECOND", milli, "wss://x.example/ws?timeUnit=MICROSECOND"),
+        ("wss://x.example/ws?timeUnit=microsecond", milli, "wss://x.example/ws?timeUnit=MICROSECOND"),
+        ("wss://x.example/ws?timeUnit=MILLISECOND", milli, "wss://x.example/ws"),
+        (
+            "wss://x.example/stream?timeUnit=MICROSECOND&streams=",
+            milli,
+            "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade&timeUnit=MICROSECOND",
+        ),
+    ] {
+        assert_eq!(address(url, setting).0, expected, "{url}");
+        let unit = if expected.contains("MICRO") { micro } else { milli };
+        let planned = plan(url, setting, &symbols(1));
+        assert_eq!(planned[0].time_unit, unit, "{url}");
+        assert_eq!(Binance::new(&planned[0]).time_unit_ns, if unit == micro { 1_000 } else { 1_000_000 });
+    }
+}
+
+#[test]
+fn other_parameters_are_kept_as_they_are() {
+    let kept = "a=1&b=%26c%3D2&flag&d=x+y";
+    let url = format!("wss://x.example/ws?{kept}");
+    assert_eq!(address(&url, TimeUnit::Millisecond).0, url);
+    assert_eq!(address(&url, TimeUnit::Microsecond).0, format!("{url}&timeUnit=MICROSECOND"));
+    let url = "wss://x.example/stream?a=%26&streams=old&timeUnit=MICROSECOND&b=2";
+    let expected =
+        "wss://x.example/stream?a=%26&b=2&streams=btcusdt@trade/ethusdt@trade&timeUnit=MICROSECOND".to_string();
+    assert_eq!(address(url, TimeUnit::Millisecond), (expected, 0));
+}
+
+#[test]
+fn another_path_is_refused_with_the_way_out() {
+    for path in ["/ws/btcusdt@trade", "/ws-api/v3", "/streams", "/wsx"] {
+        let url = Url::parse(&format!("wss://x.example{path}")).unwrap();
+        let error = connections(&url, TimeUnit::Millisecond, &symbols(1)).unwrap_err();
+        let expected = format!(
+            "url wss://x.example{path}: the path {path:?} is not one of Binance's: end it in \"/ws\" or \"/stream\" \
+             and list the symbols"
+        );
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn a_connection_carries_as_many_streams_as_are_allowed() {
+    for (count, expected) in
+        [(1, vec![1]), (1_024, vec![1_024]), (1_025, vec![1_024, 1]), (5_000, vec![1_024, 1_024, 1_024, 1_024, 904])]
+    {
+        let all = symbols(count);
+        for url in ["wss://x.example/ws", "wss://x.example/stream?streams="] {
+            let planned = plan(url, TimeUnit::Millisecond, &all);
+            assert_eq!(planned.iter().map(|one| one.symbols.len()).collect::<Vec<_>>(), expected);
+            let carried: Vec<_> = planned.iter().flat_map(|one| one.symbols.iter().cloned()).collect();
+            assert_eq!(carried, all, "each once, in order");
+        }
+    }
+}
+
+#[test]
+fn requests_are_bounded_and_name_each_stream_once() {
+    let all = symbols(1_024);
+    let planned = plan("wss://x.example/ws", TimeUnit::Millisecond, &all);
+    let mut named = Vec::new();
+    for (index, request) in planned[0].requests.iter().enumerate() {
+        let value: serde_json::Value = serde_json::from_str(&request.text).unwrap();
+        assert_eq!(value["method"], "SUBSCRIBE");
+        assert_eq!((value["id"].as_u64(), request.id), (Some(request.id), index as u64 + 1));
+        let streams = value["params"].as_array().unwrap();
+        assert_eq!(streams.len(), if index < 5 { 200 } else { 24 });
+        named.extend(streams.iter().map(|stream| stream.as_str().unwrap().to_string()));
+    }
+    assert_eq!(planned[0].requests.len(), 6);
+    assert_eq!(named, all.iter().map(|symbol| format!("{}@trade", symbol.to_lowercase())).collect::<Vec<_>>());
+    let one = plan("wss://x.example/stream", TimeUnit::Millisecond, &["BTCUSDT".into()]);
+    assert_eq!(one[0].requests[0].text, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#);
+}
+
+#[test]
+fn a_symbol_in_another_notation_is_told_the_right_one() {
+    assert_eq!(canonical_symbol("BTCUSDT").as_deref(), Ok("BTC/USDT"));
+    for (symbol, expected) in [
+        ("btcusdt", "symbol \"btcusdt\" is not in Binance's form: write \"BTCUSDT\""),
+        ("BTC-USDT", "symbol \"BTC-USDT\" is not in Binance's form: write \"BTCUSDT\""),
+        ("BTC/USDT", "symbol \"BTC/USDT\" is not in Binance's form: write \"BTCUSDT\""),
+        ("BTCXYZ", "symbol \"BTCXYZ\" ends in no quote asset known of Binance: name a pair such as \"BTCUSDT\""),
+    ] {
+        assert_eq!(canonical_symbol(symbol).unwrap_err(), expected);
+    }
+}
