@@ -212,4 +212,6 @@ impl Writer<'_> {
 }
 
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod schema_tests;
