@@ -1,7 +1,8 @@
 //! What a record says, read by libraries that did not write it, and whether that is what was sent.
 
+use apache_avro::headers::HeaderBuilder;
 use apache_avro::types::Value;
-use apache_avro::{Schema, from_avro_datum};
+use apache_avro::{GenericSingleObjectReader, Schema};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use serde::Deserialize;
 
@@ -37,7 +38,7 @@ impl<'a> Expected<'a> {
 /// What was found on a topic.
 pub(super) enum Found<'a> {
     /// A frame.
-    Raw { symbol: String, id: u64, frame: &'a [u8], received_ns: Option<i64> },
+    Raw { symbol: &'a str, id: u64, frame: &'a [u8], received_ns: Option<i64> },
     /// A trade.
     Normalized(Box<Trade>),
 }
@@ -68,30 +69,53 @@ pub(super) fn raw<'a>(message: &'a BorrowedMessage<'_>) -> Result<Found<'a>, Str
     if message.key() != Some(symbol.as_bytes()) {
         return Err(format!("the key is {:?}, not {symbol:?}", message.key().map(String::from_utf8_lossy)));
     }
-    let header = message.headers().and_then(|headers| headers.iter().find(|header| header.key == "received_ns"));
-    let received_ns = header.and_then(|header| std::str::from_utf8(header.value?).ok()?.parse().ok());
-    Ok(Found::Raw { symbol: symbol.to_string(), id, frame, received_ns })
+    Ok(Found::Raw { symbol, id, frame, received_ns: received_ns(message) })
 }
 
-/// Reads normalized records by apache-avro.
+/// A raw record that is to the byte what was sent, so that it need not be parsed to be known.
+pub(super) fn raw_as_sent<'a>(
+    message: &'a BorrowedMessage<'_>,
+    symbol: &'a str,
+    id: u64,
+    expected: &Expected<'_>,
+) -> Option<Found<'a>> {
+    let frame = message.payload().filter(|frame| *frame == expected.frame)?;
+    Some(Found::Raw { symbol, id, frame, received_ns: received_ns(message) })
+}
+
+fn received_ns(message: &BorrowedMessage<'_>) -> Option<i64> {
+    let header = message.headers()?.iter().find(|header| header.key == "received_ns")?;
+    std::str::from_utf8(header.value?).ok()?.parse().ok()
+}
+
+/// Reads normalized records by apache-avro. Its reader keeps what it has learnt of the schema, which
+/// `from_avro_datum` works out anew for each record.
 pub(super) struct Comparison {
     schema: Schema,
+    /// Made for the schema id of the first record, which all others must have, too.
+    reader: Option<GenericSingleObjectReader>,
+}
+
+/// What stands before each record.
+struct ConfluentHeader([u8; CONFLUENT_HEADER]);
+
+impl HeaderBuilder for ConfluentHeader {
+    fn build_header(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
 }
 
 impl Comparison {
     pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Comparison { schema: Schema::parse_str(NORMALIZED_TRADE)? })
+        Ok(Comparison { schema: Schema::parse_str(NORMALIZED_TRADE)?, reader: None })
     }
 
-    pub(super) fn normalized(&self, message: &BorrowedMessage<'_>) -> Result<Found<'static>, String> {
-        let payload = message.payload().unwrap_or_default();
-        let Some((&[0, ..], mut datum)) = payload.split_at_checked(CONFLUENT_HEADER) else {
-            return Err("a record is not Confluent-framed".into());
-        };
-        let value =
-            from_avro_datum(&self.schema, &mut datum, None).map_err(|error| format!("a record is no Avro: {error}"))?;
-        if !datum.is_empty() {
-            return Err(format!("{} bytes follow a record", datum.len()));
+    pub(super) fn normalized(&mut self, message: &BorrowedMessage<'_>) -> Result<Found<'static>, String> {
+        let mut payload = message.payload().unwrap_or_default();
+        let value = self.reader(payload)?.read_value(&mut payload);
+        let value = value.map_err(|error| format!("a record is no Avro: {error}"))?;
+        if !payload.is_empty() {
+            return Err(format!("{} bytes follow a record", payload.len()));
         }
         let Value::Record(fields) = value else { return Err("a value is no record".into()) };
         let trade = Trade::read(fields)?;
@@ -99,6 +123,16 @@ impl Comparison {
             return Err(format!("the key is {:?}, not {:?}", message.key().map(String::from_utf8_lossy), trade.symbol));
         }
         Ok(Found::Normalized(Box::new(trade)))
+    }
+
+    fn reader(&mut self, payload: &[u8]) -> Result<&GenericSingleObjectReader, String> {
+        if self.reader.is_none() {
+            let header = payload.first_chunk::<CONFLUENT_HEADER>().filter(|header| header[0] == 0);
+            let header = ConfluentHeader(*header.ok_or("a record is not Confluent-framed")?);
+            let reader = GenericSingleObjectReader::new_with_header_builder(self.schema.clone(), header);
+            self.reader = Some(reader.map_err(|error| format!("the schema is none: {error}"))?);
+        }
+        self.reader.as_ref().ok_or_else(|| "there is no reader".into())
     }
 }
 

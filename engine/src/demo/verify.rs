@@ -199,13 +199,22 @@ impl Work {
         // A trade is in the ledger before its bytes are on the wire.
         self.note_sent();
         let found = match side {
-            Side::Raw => compare::raw(message),
+            Side::Raw => self.as_sent(message).map_or_else(|| compare::raw(message), Ok),
             Side::Normalized => self.comparison.normalized(message),
         };
         match found {
             Ok(found) => self.compare(side, &found, seen_at),
             Err(what) => self.fault(|verdict| &mut verdict.mismatched, format!("{}: {what}", message.topic())),
         }
+    }
+
+    /// A raw record that is the next one of its symbol, as it should be.
+    fn as_sent<'a>(&self, message: &'a BorrowedMessage<'_>) -> Option<Found<'a>> {
+        let symbol = std::str::from_utf8(message.key()?).ok()?;
+        let book = self.books.get(symbol)?;
+        let next = book.sent.partition_point(|entry| entry.id <= book.latest[Side::Raw as usize]);
+        let entry = book.sent.get(next)?;
+        compare::raw_as_sent(message, symbol, entry.id, &Expected::of(&entry.batch, entry.place))
     }
 
     /// Takes in what the exchange has sent meanwhile.
