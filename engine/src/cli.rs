@@ -20,11 +20,11 @@ use crate::sim::{self, SimulateArgs};
 #[command(name = "k2-feed", version, max_term_width = 100)]
 pub struct Cli {
     /// How log lines on stderr are written.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, display_order = 100, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Which log lines are written: off, error, warn, info, debug or trace.
-    #[arg(long, global = true, default_value = "info", value_name = "LEVEL")]
-    log_level: LevelFilter,
+    /// Which log lines are written: off, error, warn, info, debug or trace [default: info; of demo: warn].
+    #[arg(long, global = true, display_order = 100, value_name = "LEVEL")]
+    log_level: Option<LevelFilter>,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,7 +49,10 @@ enum Command {
 /// Reads the arguments, runs the command, and reports its error.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let _guard = start_log(cli.log_format, cli.log_level);
+    // The demo has a screen of its own.
+    let quiet = matches!(cli.command, Command::Demo(_));
+    let level = cli.log_level.unwrap_or(if quiet { LevelFilter::WARN } else { LevelFilter::INFO });
+    let _guard = start_log(cli.log_format, level);
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
