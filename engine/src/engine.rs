@@ -11,7 +11,7 @@ use crate::bell::Bell;
 use crate::config::{Config, Feed, RingFull};
 use crate::cores::{CpuSet, Plan};
 use crate::feed::connection::{Assignment, Surroundings};
-use crate::feed::{FeedCore, executor};
+use crate::feed::{FeedCore, executor, io_uring};
 use crate::interval::{self, Collector, FeedMeasured, ProducerMeasured};
 use crate::kafka::Kafka;
 use crate::kafka::topics::{self, TopicSpec};
@@ -67,7 +67,7 @@ impl Engine {
     /// What is missing, with its value and the way out: io_uring, broker, registry, topic, certificate, CPU.
     pub fn start(config: &Config) -> anyhow::Result<Self> {
         let wrong = anyhow::Error::msg;
-        executor::probe().map_err(wrong)?;
+        io_uring::probe().map_err(wrong)?;
         let plan = Plan::fit(&config.wish(), &CpuSet::available().map_err(wrong)?).map_err(wrong)?;
         for note in &plan.notes {
             tracing::warn!("{note}");

@@ -6,6 +6,7 @@
 
 pub mod connection;
 pub mod executor;
+pub mod io_uring;
 pub mod live;
 pub mod wait;
 

@@ -12,6 +12,7 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::FeedCore;
 use super::connection::{Assignment, Connection, Surroundings};
+use super::io_uring::{IO_MEMORY, explain};
 use super::live::Slot;
 use crate::clock::Nanos;
 use crate::venue::Exchange;
@@ -19,9 +20,6 @@ use crate::venue::binance::Binance;
 
 /// How often a core looks after its connections' clocks, its own, and the wish to stop.
 const TICK: Duration = Duration::from_millis(50);
-/// Memory that glommio registers with io_uring for storage; its least, since nothing is stored here. The default
-/// of 10 MiB is more than the usual memlock limit.
-const IO_MEMORY: usize = 64 * 1024;
 
 /// Starts a feed core on `cpu`, a thread of its own; `make_core` runs there, so that memory is local to it.
 ///
@@ -92,36 +90,6 @@ async fn attend(core: FeedCore, surroundings: Surroundings, assignments: Vec<Ass
         glommio::timer::sleep(Duration::from_millis(1)).await;
     }
     core.borrow_mut().finish();
-}
-
-/// What is missing for io_uring, and how to mend it.
-fn explain(error: &GlommioError<()>) -> String {
-    let kind = match error {
-        GlommioError::IoError(error) => error.raw_os_error(),
-        _ => None,
-    };
-    let unprivileged = "echo 0 > /proc/sys/kernel/io_uring_disabled, and in a container a seccomp profile that allows \
-                        io_uring_setup, io_uring_enter and io_uring_register";
-    match kind {
-        Some(libc::EPERM | libc::EACCES) => format!("io_uring is blocked ({error}): allow it ({unprivileged})"),
-        Some(libc::ENOSYS) => {
-            format!("io_uring is not there ({error}): Linux 5.8 or newer is needed, or it is blocked ({unprivileged})")
-        }
-        Some(libc::ENOMEM) => format!(
-            "the limit of locked memory is too low for io_uring ({error}): raise it (ulimit -l 8192; LimitMEMLOCK= in \
-             systemd; ulimits.memlock in Compose)"
-        ),
-        _ => format!("the executor cannot be started: {error}"),
-    }
-}
-
-/// Whether an executor can be made here at all: to fail before anything else is begun.
-///
-/// # Errors
-/// What is missing, and the way out.
-pub fn probe() -> Result<(), String> {
-    let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY);
-    builder.make().map(drop).map_err(|error| explain(&error))
 }
 
 /// An error of the executor's thread, as it is told to whoever joins it.
