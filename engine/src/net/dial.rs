@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{CertificateError, ClientConfig, ClientConnection};
 use url::Url;
 
 use super::socket::enable_timestamps;
@@ -51,11 +51,19 @@ impl fmt::Display for DialError {
         match self {
             DialError::Name(what) => write!(f, "the host's name cannot be resolved: {what}"),
             DialError::Tcp(address, error) => write!(f, "{address} cannot be reached: {error}"),
+            DialError::Tls(error) if is_unknown_issuer(error) => {
+                write!(f, "TLS failed: {error}: if its root is your own, name it in tls.extra_ca")
+            }
             DialError::Tls(error) => write!(f, "TLS failed: {error}"),
             DialError::Upgrade(refused) => refused.fmt(f),
             DialError::Io(error) => write!(f, "the connection broke before it was up: {error}"),
         }
     }
+}
+
+fn is_unknown_issuer(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }
 
 /// Connects to `url` (`ws` or `wss`) and upgrades.
