@@ -111,6 +111,8 @@ impl<V: Venue> Connection<V> {
         let mut connected = 0u64;
         while !self.stopping.get() {
             match self.dial().await {
+                // It came too late: nobody would tell it to end.
+                Ok(_) if self.stopping.get() => {}
                 Ok(dialed) => {
                     connected += 1;
                     self.core.borrow_mut().tally().reconnects += u64::from(connected > 1);
@@ -181,6 +183,8 @@ impl<V: Venue> Connection<V> {
         loop {
             match self.process(&mut deframer, received_at) {
                 Ok(Progress::Drained) => {}
+                // Whoever could make room may be gone, so the wish to stop counts here, too.
+                Ok(Progress::RingFull) if self.stopping.get() => return Ended::Stopping,
                 Ok(Progress::RingFull) => {
                     glommio::timer::sleep(RING_FULL_REST).await;
                     continue;
