@@ -74,7 +74,9 @@ impl Engine {
         }
         tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
         warn_of_plain_text(config);
-        let tls = tls::client_config(config.extra_ca.as_deref()).map_err(wrong)?;
+        // Plain connections, such as the demo's, work where no root certificates are installed.
+        let uses_tls = config.feeds.iter().any(|feed| feed.url.scheme() == "wss");
+        let tls = tls::client_config(config.extra_ca.as_deref(), uses_tls).map_err(wrong)?;
         // First of all: an idempotent client of librdkafka gets its producer id half a second after it is made.
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));

@@ -7,18 +7,19 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// The client's TLS settings: the system's roots, and those in the PEM file `extra_ca`.
+/// The client's TLS settings: the system's roots, and those in the PEM file `extra_ca`. Without any root no
+/// certificate is trusted, which is an error if one `is_needed`.
 ///
 /// # Errors
 /// A sentence that names the file or says that no root was found.
-pub fn client_config(extra_ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+pub fn client_config(extra_ca: Option<&Path>, is_needed: bool) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = extra_ca {
         add_file(&mut roots, path)?;
     }
-    if roots.is_empty() {
+    if roots.is_empty() && is_needed {
         let why = system.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         return Err(format!(
             "no trusted root certificate was found ({why}): install the system's (package ca-certificates) or set extra_ca"
