@@ -104,6 +104,7 @@ impl Verifier {
                 ledger,
                 warm_up_ns: warm_up.as_nanos() as i64,
                 warm_at_ns: None,
+                settled: 0,
                 verdict: Verdict::new(),
                 shared: work_shared,
             };
@@ -112,7 +113,7 @@ impl Verifier {
         Ok(Verifier { thread, shared })
     }
 
-    /// Trades found right on both topics so far.
+    /// Trades found on both topics so far, and compared.
     pub(super) fn verified(&self) -> u64 {
         self.shared.verified.load(Ordering::Acquire)
     }
@@ -156,6 +157,8 @@ enum Side {
 #[derive(Default)]
 struct Book {
     sent: VecDeque<Entry>,
+    /// The first id sent.
+    first: Option<u64>,
     /// The latest id seen on each topic.
     latest: [u64; 2],
 }
@@ -165,6 +168,8 @@ struct Entry {
     place: usize,
     id: u64,
     seen: [bool; 2],
+    /// Whether neither topic told it otherwise than it was sent.
+    is_right: bool,
 }
 
 struct Work {
@@ -176,6 +181,8 @@ struct Work {
     warm_up_ns: i64,
     /// From when on latencies count.
     warm_at_ns: Option<i64>,
+    /// Trades found on both topics, right or not.
+    settled: u64,
     verdict: Verdict,
     shared: Arc<Shared>,
 }
@@ -228,7 +235,9 @@ impl Work {
             for (place, trade) in batch.trades.iter().enumerate() {
                 let symbol = &self.symbols[trade.symbol as usize];
                 if let Some(book) = self.books.get_mut(symbol) {
-                    book.sent.push_back(Entry { batch: batch.clone(), place, id: trade.id, seen: [false; 2] });
+                    book.first.get_or_insert(trade.id);
+                    let (batch, id, seen) = (batch.clone(), trade.id, [false; 2]);
+                    book.sent.push_back(Entry { batch, place, id, seen, is_right: true });
                 }
             }
         }
@@ -246,7 +255,7 @@ impl Work {
         let known = book.sent.get_mut(place).filter(|entry| entry.id == id);
         let Some(entry) = known.filter(|entry| !entry.seen[at]) else {
             // What was verified has left the book; what was never sent is beyond its end.
-            let again = id <= book.latest[at];
+            let again = book.first.is_some_and(|first| id >= first) && id <= book.latest[at];
             let what = format!("{}: {}", described(), if again { "came again" } else { "was never sent" });
             return match again {
                 true => self.fault(|verdict| &mut verdict.duplicate, what),
@@ -259,6 +268,7 @@ impl Work {
         let expected = Expected::of(&entry.batch, entry.place);
         let due = expected.due_unix_ns;
         let difference = found.differs(&expected);
+        entry.is_right &= difference.is_none();
         let warm = self.warm_at_ns.is_some_and(|warm| due >= warm);
         if let (Some(received), true) = (found.received_ns(), warm) {
             self.verdict.recv.saturating_record((received - due).max(0) as u64);
@@ -277,12 +287,13 @@ impl Work {
     fn settle(&mut self, symbol: &str) {
         let Some(book) = self.books.get_mut(symbol) else { return };
         while let Some(entry) = book.sent.pop_front_if(|entry| entry.seen == [true; 2]) {
-            self.verdict.seen += 1;
+            self.verdict.seen += u64::from(entry.is_right);
+            self.settled += 1;
             if let Ok(batch) = Rc::try_unwrap(entry.batch) {
                 self.ledger.give_back(batch);
             }
         }
-        self.shared.verified.store(self.verdict.seen, Ordering::Release);
+        self.shared.verified.store(self.settled, Ordering::Release);
     }
 
     fn fault(&mut self, column: impl FnOnce(&mut Verdict) -> &mut u64, what: String) {
@@ -300,7 +311,7 @@ impl Work {
             for entry in book.sent {
                 let lacking = match entry.seen {
                     [true, true] => {
-                        self.verdict.seen += 1;
+                        self.verdict.seen += u64::from(entry.is_right);
                         continue;
                     }
                     [false, false] => "both topics",
@@ -316,3 +327,6 @@ impl Work {
         self.verdict
     }
 }
+
+#[cfg(test)]
+mod tests;
