@@ -39,8 +39,7 @@ fn explain_io(error: &io::Error) -> String {
 /// # Errors
 /// What is missing, and the way out.
 pub fn probe() -> Result<(), String> {
-    // First without glommio, which panics where io_uring is blocked, and is short about the limit.
-    try_io_uring().map_err(|error| explain_io(&error))?;
+    // First without glommio, which is short about the limit, and panics where io_uring is blocked.
     let limit = locked_memory_limit().map_err(|error| format!("the limit of locked memory is not known: {error}"))?;
     if limit < MIN_LOCKED_MEMORY {
         return Err(format!(
@@ -48,6 +47,7 @@ pub fn probe() -> Result<(), String> {
              needed): {MORE_MEMORY}"
         ));
     }
+    try_io_uring().map_err(|error| explain_io(&error))?;
     let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY);
     builder.make().map(drop).map_err(|error| explain(&error))
 }
