@@ -1,0 +1,47 @@
+//! `demo`: the whole path in one process. That its judge can find fault is tested where the judge is.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::child::{Child, Ended, k2_feed};
+use crate::report;
+use crate::world::{Stopped, alone};
+
+fn demo(folder: &Path, arguments: &[&str]) -> Ended {
+    let mut command = k2_feed(&[&["demo", "--report", "out"], arguments].concat());
+    command.current_dir(folder);
+    Child::start(command).ended()
+}
+
+#[test]
+fn a_demo_verifies_every_trade() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let ended = demo(folder.path(), &["--rate", "2000", "--symbols", "5", "--for", "2s", "--seed", "7"]).expect(0);
+    assert!(ended.stdout.contains("VERIFIED") && !ended.stdout.contains("NOT VERIFIED"), "{}", ended.stdout);
+    let control = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+    assert!(!control(&ended.stdout) && !control(&ended.stderr), "a pipe gets plain lines: {:?}", ended.stdout);
+
+    let read = |name: &str| std::fs::read(folder.path().join("out").join(name)).unwrap();
+    let report: Value = serde_json::from_slice(&read("report.json")).unwrap();
+    let stopped = Stopped { ended, report, latency_log: read("latency.hlog") };
+    report::check(&stopped, "demo");
+    report::flawless(&stopped.report, 4_000);
+    let clean = json!({
+        "expected": 4_000, "seen": 4_000, "missing": 0, "duplicate": 0, "mismatched": 0, "out_of_order": 0,
+        "discrepancies": [],
+    });
+    assert_eq!(stopped.report["verify"], clean);
+}
+
+#[test]
+fn a_demo_without_a_limit_verifies_every_trade() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    demo(folder.path(), &["--rate", "max", "--for", "2s"]).expect(0);
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.json")).unwrap()).unwrap();
+    let verify = &report["verify"];
+    assert!(verify["expected"].as_u64() > Some(4_000), "{verify:#}");
+    assert_eq!(verify["expected"], verify["seen"]);
+}

@@ -1,0 +1,17 @@
+//! The binary from end to end: its commands as child processes over real sockets, judged by clients and readers that
+//! did not write what they read.
+#![allow(clippy::unwrap_used, reason = "the lint spares tests, not their helpers")]
+
+mod child;
+mod demo;
+mod failures;
+mod losses;
+mod oracle;
+mod reader;
+mod reconnect;
+mod replay;
+mod report;
+mod run;
+mod sandbox;
+mod tls;
+mod world;

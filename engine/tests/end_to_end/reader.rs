@@ -1,0 +1,152 @@
+//! An independent consumer: rdkafka for the records, plain HTTP for the schema that each record names, apache-avro for
+//! what they say.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use apache_avro::types::Value;
+use apache_avro::{Schema, from_avro_datum};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::child::PATIENCE;
+use crate::world::Broker;
+
+pub(crate) const TOPIC: &str = "market.crypto.trades.binance";
+pub(crate) const TOPIC_RAW: &str = "market.crypto.trades.binance.raw";
+
+/// A record of the raw topic.
+pub(crate) struct Raw {
+    pub(crate) key: String,
+    pub(crate) exchange: String,
+    pub(crate) connection: String,
+    pub(crate) received_ns: i64,
+    pub(crate) frame: String,
+}
+
+/// A record of the normalized topic.
+pub(crate) struct Normalized {
+    pub(crate) key: String,
+    /// The fields in the schema's order.
+    pub(crate) fields: Vec<(String, Value)>,
+}
+
+/// What the two topics hold, in the order in which it was read: within a symbol, that of its partition.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) raw: Vec<Raw>,
+    pub(crate) normalized: Vec<Normalized>,
+}
+
+pub(crate) struct Reader {
+    consumer: BaseConsumer,
+    registry: String,
+    /// By their ids in the registry.
+    schemas: HashMap<u32, Schema>,
+    /// The next offset of each partition.
+    next: HashMap<(String, i32), i64>,
+    pub(crate) found: Found,
+}
+
+impl Reader {
+    /// Reads both topics, which must exist, from their beginning.
+    pub(crate) fn start(broker: &Broker) -> Self {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &broker.servers)
+            .set("group.id", "test")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for topic in [TOPIC, TOPIC_RAW] {
+            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+            let partitions = metadata.topics()[0].partitions();
+            assert!(!partitions.is_empty(), "{topic} is not there");
+            for partition in partitions {
+                assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+            }
+        }
+        consumer.assign(&assignment).unwrap();
+        let registry = broker.registry.clone();
+        Reader { consumer, registry, schemas: HashMap::new(), next: HashMap::new(), found: Found::default() }
+    }
+
+    /// Reads on until both topics have given `count` records since the start.
+    pub(crate) fn until(&mut self, count: usize) -> &Found {
+        let deadline = Instant::now() + PATIENCE;
+        while self.found.raw.len() < count || self.found.normalized.len() < count {
+            let (raw, normalized) = (self.found.raw.len(), self.found.normalized.len());
+            assert!(Instant::now() < deadline, "{raw} raw and {normalized} normalized records of {count} came");
+            self.poll(Duration::from_millis(100));
+        }
+        &self.found
+    }
+
+    /// Reads on to the end of all partitions, to find what nobody expects.
+    pub(crate) fn into_all(mut self) -> Found {
+        let assignment = self.consumer.assignment().unwrap();
+        let ends = assignment.elements().into_iter().map(|element| {
+            let (topic, partition) = (element.topic(), element.partition());
+            let (_, end) = self.consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+            ((topic.to_string(), partition), end)
+        });
+        let ends: Vec<_> = ends.filter(|(_, end)| *end > 0).collect();
+        let deadline = Instant::now() + PATIENCE;
+        while ends.iter().any(|(partition, end)| self.next.get(partition) < Some(end)) {
+            assert!(Instant::now() < deadline, "the ends are {ends:?}, read was up to {:?}", self.next);
+            self.poll(Duration::from_millis(100));
+        }
+        self.found
+    }
+
+    fn poll(&mut self, longest: Duration) {
+        let Some(message) = self.consumer.poll(longest) else { return };
+        let message = message.expect("a record");
+        self.next.insert((message.topic().to_string(), message.partition()), message.offset() + 1);
+        let key = text(message.key().expect("a key"));
+        if message.topic() == TOPIC_RAW {
+            self.found.raw.push(raw(key, &message));
+        } else {
+            let payload = message.payload().expect("a value");
+            let fields = decode(&mut self.schemas, &self.registry, payload);
+            self.found.normalized.push(Normalized { key, fields });
+        }
+    }
+}
+
+fn raw(key: String, message: &BorrowedMessage<'_>) -> Raw {
+    let headers = message.headers().expect("headers");
+    let names: Vec<_> = headers.iter().map(|header| header.key).collect();
+    assert_eq!(names, ["exchange", "connection", "received_ns"]);
+    let header = |at: usize| text(headers.get(at).value.expect("a header has a value"));
+    Raw {
+        key,
+        exchange: header(0),
+        connection: header(1),
+        received_ns: header(2).parse().expect("nanoseconds"),
+        frame: text(message.payload().expect("a value")),
+    }
+}
+
+/// Confluent's wire format: a zero, the schema's id, one Avro datum, and nothing after it.
+fn decode(schemas: &mut HashMap<u32, Schema>, registry: &str, payload: &[u8]) -> Vec<(String, Value)> {
+    let [0, a, b, c, d, datum @ ..] = payload else { panic!("not Confluent-framed: {payload:?}") };
+    let id = u32::from_be_bytes([*a, *b, *c, *d]);
+    let schema = schemas.entry(id).or_insert_with(|| fetch(registry, id));
+    let mut rest = datum;
+    let value = from_avro_datum(schema, &mut rest, None).expect("an Avro datum");
+    assert!(rest.is_empty(), "{} bytes follow a record", rest.len());
+    let Value::Record(fields) = value else { panic!("no record: {value:?}") };
+    fields
+}
+
+fn fetch(registry: &str, id: u32) -> Schema {
+    let mut answer = ureq::get(format!("{registry}/schemas/ids/{id}")).call().expect("the registry knows the id");
+    let body: serde_json::Value = answer.body_mut().read_json().unwrap();
+    Schema::parse_str(body["schema"].as_str().expect("a schema")).unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).expect("UTF-8").to_string()
+}

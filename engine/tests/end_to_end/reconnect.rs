@@ -1,0 +1,80 @@
+//! Connections that end before their time.
+
+use std::time::Duration;
+
+use k2_feed::sim::{self, Rate, SimulatorConfig};
+
+use crate::oracle::{MILLISECOND, same_trades};
+use crate::reader::Reader;
+use crate::report;
+use crate::world::{Broker, Exchange, Run, alone};
+
+/// The market goes on while the connection is down: what is missing is told, with the ids around it.
+#[test]
+fn a_cut_connection_comes_back_and_the_gap_is_told() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let market = SimulatorConfig { rate: Rate::PerSecond(10_000.0), ..SimulatorConfig::new(sim::Exchange::Binance) };
+    let simulator = sim::start(market).unwrap();
+    let mut run = Run::start(&broker, &simulator.url(), "BTCUSDT").subscribed();
+    let mut reader = Reader::start(&broker);
+    reader.until(1_000);
+    let before_the_cut = reader.found.raw.len();
+    simulator.cut_all();
+    let gap = run.child.log_line("gap: trades are missing");
+    reader.until(before_the_cut + 10_000);
+    let stopped = run.stop();
+    simulator.stop();
+
+    let found = reader.into_all();
+    let ids = &same_trades(&found, MILLISECOND)["BTCUSDT"];
+    let jumps: Vec<_> = ids.windows(2).filter(|pair| pair[1] != pair[0] + 1).collect();
+    let [jump] = jumps[..] else { panic!("one jump in the ids, not {jumps:?}") };
+    let missing = jump[1] - jump[0] - 1;
+    for part in [format!("after={}", jump[0]), format!("before={}", jump[1]), format!("missing={missing}")] {
+        assert!(gap.contains(&part), "{part:?} in {gap:?}");
+    }
+    assert!(found.raw.iter().any(|raw| raw.connection == "binance-0.2"), "records name the new connection");
+    report::accounting(&stopped.report["accounting"]);
+    let accounting = &stopped.report["accounting"];
+    assert_eq!((&accounting["gaps"], &accounting["reconnects"]), (&1.into(), &1.into()), "{accounting:#}");
+    assert_eq!(accounting["missing"], missing);
+}
+
+/// The new market begins its ids anew: what comes again is counted, and nothing stops.
+#[test]
+fn an_exchange_that_dies_and_comes_back_is_found_again() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let mut first = Exchange::start(&["--rate", "5000"]);
+    let address = first.address().to_string();
+    let mut run = Run::start(&broker, &first.url, "BTCUSDT,ETHUSDT").subscribed();
+    let mut reader = Reader::start(&broker);
+    reader.until(1_000);
+    first.child.kill();
+    run.child.log_line("no connection");
+    let _second = Exchange::start(&["--rate", "5000", "--listen", &address]);
+    run.child.log_line("binance-0.2");
+    let before = reader.found.raw.len();
+    reader.until(before + 5_000);
+    let stopped = run.stop();
+    report::accounting(&stopped.report["accounting"]);
+    let accounting = &stopped.report["accounting"];
+    assert_eq!(accounting["reconnects"], 1, "{accounting:#}");
+    assert_eq!(accounting["records"]["raw"]["acked"], reader.into_all().raw.len());
+}
+
+/// SIGTERM while there is no connection and none to be had.
+#[test]
+fn a_run_without_an_exchange_stops_at_once() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let exchange = Exchange::start(&[]);
+    let mut run = Run::start(&broker, &exchange.url, "BTCUSDT").subscribed();
+    drop(exchange);
+    run.child.log_line("no connection");
+    let begun = std::time::Instant::now();
+    let stopped = run.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    report::accounting(&stopped.report["accounting"]);
+}
