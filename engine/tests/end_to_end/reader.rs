@@ -14,6 +14,7 @@ use crate::child::PATIENCE;
 use crate::world::Broker;
 
 pub(crate) const TOPIC: &str = "market.crypto.trades.binance";
+pub(crate) const TOPIC_DLQ: &str = "market.crypto.trades.binance.dlq";
 pub(crate) const TOPIC_RAW: &str = "market.crypto.trades.binance.raw";
 
 /// A record of the raw topic.
@@ -52,22 +53,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads both topics, which must exist, from their beginning.
     pub(crate) fn start(broker: &Broker) -> Self {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &broker.servers)
-            .set("group.id", "test")
-            .set("enable.auto.commit", "false")
-            .create()
-            .unwrap();
-        let mut assignment = TopicPartitionList::new();
-        for topic in [TOPIC, TOPIC_RAW] {
-            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
-            let partitions = metadata.topics()[0].partitions();
-            assert!(!partitions.is_empty(), "{topic} is not there");
-            for partition in partitions {
-                assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
-            }
-        }
-        consumer.assign(&assignment).unwrap();
+        let consumer = consumer(broker, &[TOPIC, TOPIC_RAW]);
         let registry = broker.registry.clone();
         Reader { consumer, registry, schemas: HashMap::new(), next: HashMap::new(), found: Found::default() }
     }
@@ -113,6 +99,47 @@ impl Reader {
             self.found.normalized.push(Normalized { key, fields });
         }
     }
+}
+
+/// A consumer of all partitions of these topics from their beginning.
+fn consumer(broker: &Broker, topics: &[&str]) -> BaseConsumer {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &broker.servers)
+        .set("group.id", "test")
+        .set("enable.auto.commit", "false")
+        // Questions about the ends wait behind a fetch for which there is nothing yet.
+        .set("fetch.wait.max.ms", "10")
+        .create()
+        .unwrap();
+    let mut assignment = TopicPartitionList::new();
+    for topic in topics {
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let partitions = metadata.topics()[0].partitions();
+        assert!(!partitions.is_empty(), "{topic} is not there");
+        for partition in partitions {
+            assignment.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
+        }
+    }
+    consumer.assign(&assignment).unwrap();
+    consumer
+}
+
+/// The first `count` dead letters: what could not be decoded, and the reason.
+pub(crate) fn dead_letters(broker: &Broker, count: usize) -> Vec<(String, String)> {
+    let consumer = consumer(broker, &[TOPIC_DLQ]);
+    let deadline = Instant::now() + PATIENCE;
+    let mut letters = Vec::new();
+    while letters.len() < count {
+        assert!(Instant::now() < deadline, "{} dead letters of {count} came", letters.len());
+        let Some(message) = consumer.poll(Duration::from_millis(100)) else { continue };
+        let message = message.expect("a record");
+        let headers = message.headers().expect("headers");
+        let header = |name| headers.iter().find(|header| header.key == name).and_then(|header| header.value);
+        assert_eq!((header("exchange"), header("connection")), (Some(&b"binance"[..]), Some(&b"binance-0.1"[..])));
+        assert!(header("received_ns").is_some());
+        letters.push((text(message.payload().expect("a value")), text(header("reason").expect("a reason"))));
+    }
+    letters
 }
 
 fn raw(key: String, message: &BorrowedMessage<'_>) -> Raw {
