@@ -36,6 +36,9 @@ fn explain_io(error: &io::Error) -> String {
 
 /// Whether an executor can be made here at all: to fail before anything else is begun.
 ///
+/// Tried on a thread of its own: the kernel takes an io_uring apart later than it is closed, and then interrupts
+/// whatever its thread waits for, such as the registry's answer.
+///
 /// # Errors
 /// What is missing, and the way out.
 pub fn probe() -> Result<(), String> {
@@ -47,9 +50,14 @@ pub fn probe() -> Result<(), String> {
              needed): {MORE_MEMORY}"
         ));
     }
-    try_io_uring().map_err(|error| explain_io(&error))?;
-    let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY);
-    builder.make().map(drop).map_err(|error| explain(&error))
+    let make = || {
+        try_io_uring().map_err(|error| explain_io(&error))?;
+        let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(IO_MEMORY);
+        builder.make().map(drop).map_err(|error| explain(&error))
+    };
+    let thread = std::thread::Builder::new().name("k2-probe".into()).spawn(make);
+    let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Makes each of io_uring's three system calls once.

@@ -26,6 +26,12 @@ pub(crate) fn check(stopped: &Stopped, command: &str) {
     let logged = logged(&stopped.latency_log);
     for hop in HOPS {
         let latency = &report["latency_ns"][hop];
+        // A kernel that has only just been asked for its time stamps may give none for a while; the hop is then left
+        // out.
+        if hop == "recv" && latency.is_null() {
+            eprintln!("the kernel gave no receive times: the hop recv is not checked");
+            continue;
+        }
         ordered(hop, latency);
         let logged = logged.get(hop).unwrap_or_else(|| panic!("no interval of {hop} in the log"));
         if command == "run" {
