@@ -1,10 +1,11 @@
 //! An exchange that sends what the test wants, byte for byte.
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use tungstenite::protocol::frame::Frame;
@@ -28,11 +29,16 @@ impl Exchange {
     /// The engine's next connection, upgraded.
     pub(crate) fn accept(&self) -> Peer {
         let mut polled = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut polled, PollTimeout::try_from(PATIENCE).unwrap()).unwrap();
+        let ready = loop {
+            match poll(&mut polled, PollTimeout::try_from(PATIENCE).unwrap()) {
+                Err(Errno::EINTR) => {}
+                outcome => break outcome.unwrap(),
+            }
+        };
         assert_eq!(ready, 1, "the engine does not connect");
         let (socket, _) = self.0.accept().unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        Peer(tungstenite::accept(socket).unwrap())
+        Peer(tungstenite::accept(Patient(socket)).unwrap())
     }
 
     /// The engine's next connection, its subscription acknowledged.
@@ -44,8 +50,32 @@ impl Exchange {
     }
 }
 
+/// A socket whose reads go on after a signal: with a timeout the kernel does not see to that.
+struct Patient(TcpStream);
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// The exchange's end of a connection.
-pub(crate) struct Peer(WebSocket<TcpStream>);
+pub(crate) struct Peer(WebSocket<Patient>);
 
 impl Peer {
     /// Reads the subscription, which names both symbols. Returns its id.

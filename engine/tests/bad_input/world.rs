@@ -79,7 +79,7 @@ impl World {
         let (mut found, until) = (Vec::new(), Instant::now() + PATIENCE);
         while found.len() < count {
             let left = until.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{} of {count} records on {topic}", found.len());
+            assert!(!left.is_zero(), "{} of {count} records on {topic}\n{}", found.len(), log().text.lock().unwrap());
             if let Some(message) = consumer.poll(left) {
                 found.push(owned(&message.unwrap()));
             }
