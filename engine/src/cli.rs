@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::broker::{self, BrokerArgs};
 use crate::config::ConfigErrors;
@@ -52,14 +52,23 @@ pub fn main() -> ExitCode {
     // The demo has a screen of its own.
     let quiet = matches!(cli.command, Command::Demo(_));
     let level = cli.log_level.unwrap_or(if quiet { LevelFilter::WARN } else { LevelFilter::INFO });
-    let _guard = start_log(cli.log_format, level);
+    let (guard, dropped) = start_log(cli.log_format, level);
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
     };
-    outcome.unwrap_or_else(|error| match error.downcast_ref::<ConfigErrors>() {
+    // What is still to be written is written before errors are.
+    drop(guard);
+    if dropped.dropped_lines() > 0 {
+        eprintln!("warning: {} log lines were dropped: stderr did not take them fast enough", dropped.dropped_lines());
+    }
+    outcome.unwrap_or_else(|error| report_error(&error))
+}
+
+fn report_error(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ConfigErrors>() {
         Some(ConfigErrors(errors)) => {
             errors.iter().for_each(|error| eprintln!("error: {error}"));
             ExitCode::from(EXIT_USAGE)
@@ -68,17 +77,18 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
-    })
+    }
 }
 
 /// Log lines are written by a thread of their own: a slow terminal must not stop a pinned core.
-fn start_log(format: LogFormat, level: LevelFilter) -> WorkerGuard {
+fn start_log(format: LogFormat, level: LevelFilter) -> (WorkerGuard, ErrorCounter) {
     let (writer, guard): (NonBlocking, _) =
         NonBlockingBuilder::default().lossy(true).thread_name("k2-log").finish(std::io::stderr());
+    let dropped = writer.error_counter();
     let log = tracing_subscriber::fmt().with_writer(writer).with_max_level(level).with_target(false);
     match format {
         LogFormat::Human => log.with_ansi(console::colors_enabled_stderr()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
-    guard
+    (guard, dropped)
 }
