@@ -219,32 +219,39 @@ impl<V: Venue> Connection<V> {
         }
     }
 
-    /// Takes all whole messages out of the receive buffer.
+    /// Takes all whole messages out of the receive buffer, and tells the producer core.
     #[inline]
     fn process(&mut self, deframer: &mut Deframer, received: Nanos) -> Result<Progress, Ended> {
+        let progress = self.take_messages(deframer, received);
+        self.core.borrow_mut().batch_done();
+        progress
+    }
+
+    #[inline]
+    fn take_messages(&mut self, deframer: &mut Deframer, received: Nanos) -> Result<Progress, Ended> {
         let core = &mut *self.core.borrow_mut();
         let mut slot = self.slot.borrow_mut();
         let live = slot.as_mut().expect("a connection that is read is up");
         while let Some(message) = deframer.next(&mut self.buffer).map_err(Ended::Violation)? {
+            if let Message::Text(payload) | Message::Binary(payload) = &message
+                && self.surroundings.stop_reading
+                && !core.has_room(&self.line, payload.len())
+            {
+                deframer.put_back();
+                core.tally().ring_full += 1;
+                return Ok(Progress::RingFull);
+            }
             match message {
-                Message::Text(payload) => {
-                    if self.surroundings.stop_reading && !core.has_room(&self.line, payload.len()) {
-                        deframer.put_back();
-                        core.tally().ring_full += 1;
-                        core.batch_done();
-                        return Ok(Progress::RingFull);
-                    }
-                    match core.text(&mut self.line, payload, received) {
-                        Outcome::Data => self.backoff.proven(),
-                        Outcome::Control(control) => live.control(control, &self.line.name)?,
-                        Outcome::Rejected(reject) => {
-                            log_reject(&mut self.throttle, &self.line.name, &reject);
-                            if reject.is_not_utf8() {
-                                return Err(Ended::Violation(Violation::Utf8));
-                            }
+                Message::Text(payload) => match core.text(&mut self.line, payload, received) {
+                    Outcome::Data => self.backoff.proven(),
+                    Outcome::Control(control) => live.control(control, &self.line.name)?,
+                    Outcome::Rejected(reject) => {
+                        log_reject(&mut self.throttle, &self.line.name, &reject);
+                        if reject.is_not_utf8() {
+                            return Err(Ended::Violation(Violation::Utf8));
                         }
                     }
-                }
+                },
                 Message::Binary(payload) => {
                     let reject = core.binary(&self.line, payload, received);
                     log_reject(&mut self.throttle, &self.line.name, &reject);
@@ -254,7 +261,6 @@ impl<V: Venue> Connection<V> {
                 Message::Close(code, words) => return Err(Ended::Closed(code, words.to_string())),
             }
         }
-        core.batch_done();
         Ok(Progress::Drained)
     }
 
