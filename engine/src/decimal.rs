@@ -15,12 +15,16 @@ pub const MAX_PRODUCT_LEN: usize = 2 * (MAX_DIGITS + MAX_EXPONENT as usize) + 2;
 /// Digits of a coefficient that certainly fits `u64`.
 const U64_DIGITS: usize = 19;
 
-/// An unsigned decimal number as it was sent, split but not yet evaluated.
+/// An unsigned decimal number as it was sent, and what it is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decimal<'text> {
     text: &'text str,
-    whole: &'text [u8],
-    fraction: &'text [u8],
+    /// Digits before the point, at most [`MAX_DIGITS`].
+    whole: u8,
+    /// Digits after the point, at most [`MAX_DIGITS`].
+    fraction: u8,
+    /// All digits as one number, if they are at most [`U64_DIGITS`].
+    coefficient: u64,
     /// Digits after the point once the exponent is applied; below zero for `1E3`.
     scale: i32,
 }
@@ -58,33 +62,33 @@ impl<'text> Decimal<'text> {
     #[inline]
     pub fn parse(spelling: &'text str) -> Result<Self, NotDecimal> {
         let text = spelling.as_bytes();
-        let whole = digits(text);
-        if whole.is_empty() {
+        let (whole, mut coefficient) = digits(text, 0);
+        if whole == 0 {
             return Err(match text.first() {
                 None => NotDecimal::Empty,
                 Some(_) => NotDecimal::Unexpected(0),
             });
         }
-        let mut rest = &text[whole.len()..];
-        let mut fraction: &[u8] = &[];
+        let mut rest = &text[whole..];
+        let mut fraction = 0;
         if let [b'.', tail @ ..] = rest {
-            fraction = digits(tail);
-            rest = &tail[fraction.len()..];
-            if fraction.is_empty() {
+            (fraction, coefficient) = digits(tail, coefficient);
+            rest = &tail[fraction..];
+            if fraction == 0 {
                 return Err(NotDecimal::Unexpected(text.len() - rest.len()));
             }
         }
-        if whole.len() + fraction.len() > MAX_DIGITS {
-            return Err(NotDecimal::TooLong(whole.len() + fraction.len()));
+        if whole + fraction > MAX_DIGITS {
+            return Err(NotDecimal::TooLong(whole + fraction));
         }
-        let mut scale = fraction.len() as i32;
+        let mut scale = fraction as i32;
         if !rest.is_empty() {
             scale -= exponent(rest).map_err(|error| match error {
                 NotDecimal::Unexpected(at) => NotDecimal::Unexpected(text.len() - rest.len() + at),
                 other => other,
             })?;
         }
-        Ok(Decimal { text: spelling, whole, fraction, scale })
+        Ok(Decimal { text: spelling, whole: whole as u8, fraction: fraction as u8, coefficient, scale })
     }
 
     /// The number as it was sent.
@@ -94,30 +98,35 @@ impl<'text> Decimal<'text> {
     }
 
     /// The digits without the point.
-    fn coefficient(&self) -> impl DoubleEndedIterator<Item = u8> + Clone + '_ {
-        self.whole.iter().chain(self.fraction).map(|digit| digit - b'0')
+    fn digits(&self) -> impl DoubleEndedIterator<Item = u8> + Clone + '_ {
+        let end = self.len() + usize::from(self.fraction > 0);
+        self.text.as_bytes()[..end].iter().filter(|byte| **byte != b'.').map(|digit| digit - b'0')
     }
 
-    /// How many digits the coefficient has, leading zeros counted.
+    /// How many digits there are, leading zeros counted.
     fn len(&self) -> usize {
-        self.whole.len() + self.fraction.len()
+        usize::from(self.whole) + usize::from(self.fraction)
     }
 
     #[inline]
     fn as_u64(&self) -> Option<u64> {
-        if self.len() > U64_DIGITS {
-            return None;
-        }
-        let fold = |value: u64, digit: &u8| value * 10 + u64::from(digit - b'0');
-        Some(self.fraction.iter().fold(self.whole.iter().fold(0, fold), fold))
+        (self.len() <= U64_DIGITS).then_some(self.coefficient)
     }
 }
 
-/// The leading run of digits.
+/// How many digits `text` begins with, and their value behind that of the digits `before`. The value is right as
+/// long as it fits.
 #[inline]
-fn digits(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit());
-    &text[..end.unwrap_or(text.len())]
+fn digits(text: &[u8], before: u64) -> (usize, u64) {
+    let mut value = before;
+    for (at, byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return (at, value);
+        }
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
+    }
+    (text.len(), value)
 }
 
 /// The value of `e-7`, `E+3`, `e5`.
@@ -130,7 +139,7 @@ fn exponent(text: &[u8]) -> Result<i32, NotDecimal> {
         [b'+', number @ ..] => (false, number),
         number => (false, number),
     };
-    if number.is_empty() || digits(number).len() != number.len() {
+    if number.is_empty() || digits(number, 0).0 != number.len() {
         return Err(NotDecimal::Unexpected(text.len() - number.len()));
     }
     let value = std::str::from_utf8(number)
@@ -170,8 +179,8 @@ pub fn product_len(a: &Decimal<'_>, b: &Decimal<'_>) -> usize {
 fn long_product(a: &Decimal<'_>, b: &Decimal<'_>, scale: i32, out: &mut [u8]) -> usize {
     let mut sum = [0u32; 2 * MAX_DIGITS];
     let len = a.len() + b.len();
-    for (i, x) in a.coefficient().rev().enumerate() {
-        for (j, y) in b.coefficient().rev().enumerate() {
+    for (i, x) in a.digits().rev().enumerate() {
+        for (j, y) in b.digits().rev().enumerate() {
             sum[i + j] += u32::from(x) * u32::from(y);
         }
     }

@@ -11,6 +11,7 @@
 //! | limits | 1,024 streams a connection, 5 messages a second from us (pongs counted) |
 //! | ping | a frame every 20 s, to be answered within 60 s |
 
+use std::slice;
 use std::time::Duration;
 
 use bumpalo::Bump;
@@ -68,22 +69,20 @@ impl Venue for Binance {
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, |root| {
-            let fields = root.object().ok_or_else(|| Reject::mistyped("frame", root, "an object"))?;
-            let mut message = Message::read(fields);
+            let (mut body, mut message) = (root, Message::read(object("frame", root)?));
             if let Some(data) = message.data {
-                let inner = data.object().ok_or_else(|| Reject::mistyped("data", data, "an object"))?;
-                message = Message::read(inner);
+                (body, message) = (data, Message::read(object("data", data)?));
             }
             match message.event.and_then(Value::text) {
-                Some("trade") => Ok(Frame::Trades(arena.alloc_slice_copy(&[self.trade(&message, symbols)?]))),
+                Some("trade") => Ok(Frame::Trades(slice::from_ref(arena.alloc(self.trade(&message, symbols)?)))),
                 Some("serverShutdown") => Ok(Frame::Control(Control::ShuttingDown)),
-                Some(_) | None => message.control(),
+                Some(_) | None => Answer::read(object("frame", body)?).control(message.event),
             }
         })
     }
 }
 
-/// The fields that matter, wherever they stood; the rest is passed over.
+/// The fields that make a trade, wherever they stood; the rest is passed over.
 #[derive(Default)]
 struct Message<'tape, 'frame> {
     data: Option<Value<'tape, 'frame>>,
@@ -96,11 +95,6 @@ struct Message<'tape, 'frame> {
     buyer_is_maker: Option<Value<'tape, 'frame>>,
     buyer_order: Option<Value<'tape, 'frame>>,
     seller_order: Option<Value<'tape, 'frame>>,
-    request: Option<Value<'tape, 'frame>>,
-    result: bool,
-    code: Option<Value<'tape, 'frame>>,
-    words: Option<Value<'tape, 'frame>>,
-    error: Option<Value<'tape, 'frame>>,
 }
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
@@ -108,38 +102,59 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     fn read(fields: Fields<'tape, 'frame>) -> Self {
         let mut message = Message::default();
         for (key, value) in fields {
-            match key {
-                "e" => message.event = Some(value),
-                "s" => message.symbol = Some(value),
-                "t" => message.id = Some(value),
-                "p" => message.price = Some(value),
-                "q" => message.quantity = Some(value),
-                "T" => message.time = Some(value),
-                "m" => message.buyer_is_maker = Some(value),
+            match key.as_bytes() {
+                b"e" => message.event = Some(value),
+                b"s" => message.symbol = Some(value),
+                b"t" => message.id = Some(value),
+                b"p" => message.price = Some(value),
+                b"q" => message.quantity = Some(value),
+                b"T" => message.time = Some(value),
+                b"m" => message.buyer_is_maker = Some(value),
                 // Not sent since June 2024, and in older recordings.
-                "b" => message.buyer_order = Some(value),
-                "a" => message.seller_order = Some(value),
-                "data" => message.data = Some(value),
-                "id" => message.request = Some(value),
-                "result" => message.result = true,
-                "code" => message.code = Some(value),
-                "msg" => message.words = Some(value),
-                "error" => message.error = Some(value),
+                b"b" => message.buyer_order = Some(value),
+                b"a" => message.seller_order = Some(value),
+                b"data" => message.data = Some(value),
                 _ => {}
             }
         }
         message
     }
+}
+
+/// The fields of an answer to a request, which come rarely.
+#[derive(Default)]
+struct Answer<'tape, 'frame> {
+    request: Option<Value<'tape, 'frame>>,
+    result: bool,
+    code: Option<Value<'tape, 'frame>>,
+    words: Option<Value<'tape, 'frame>>,
+    error: Option<Value<'tape, 'frame>>,
+}
+
+impl<'tape, 'frame> Answer<'tape, 'frame> {
+    #[cold]
+    fn read(fields: Fields<'tape, 'frame>) -> Self {
+        let mut answer = Answer::default();
+        for (key, value) in fields {
+            match key {
+                "id" => answer.request = Some(value),
+                "result" => answer.result = true,
+                "code" => answer.code = Some(value),
+                "msg" => answer.words = Some(value),
+                "error" => answer.error = Some(value),
+                _ => {}
+            }
+        }
+        answer
+    }
 
     /// A frame that is no trade: an answer to a request, or nothing we know.
-    #[cold]
-    fn control(&self) -> Result<Frame<'frame>, Reject> {
+    fn control(&self, event: Option<Value<'_, '_>>) -> Result<Frame<'frame>, Reject> {
         let id = self.request.and_then(Value::unsigned);
         // An error stands at the top level or in a field of its own, whose own fields are not looked into further.
         let (code, words) = match self.error {
             Some(error) => {
-                let fields = error.object().ok_or_else(|| Reject::mistyped("error", error, "an object"))?;
-                let error = Message::read(fields);
+                let error = Answer::read(object("error", error)?);
                 (Some(error.code.ok_or_else(|| Reject::missing("code"))?), error.words)
             }
             None => (self.code, self.words),
@@ -151,7 +166,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         }
         match (self.result, id) {
             (true, Some(id)) => Ok(Frame::Control(Control::Acknowledged(id))),
-            _ => Err(match self.event {
+            _ => Err(match event {
                 Some(event) => Reject::mistyped("e", event, "the event \"trade\""),
                 None => Reject::missing("e"),
             }),
@@ -186,6 +201,11 @@ impl Binance {
             seller_order_id: optional("a", message.seller_order)?,
         })
     }
+}
+
+#[inline]
+fn object<'tape, 'frame>(field: &'static str, value: Value<'tape, 'frame>) -> Result<Fields<'tape, 'frame>, Reject> {
+    value.object().ok_or_else(|| Reject::mistyped(field, value, "an object"))
 }
 
 #[inline]
