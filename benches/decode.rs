@@ -2,6 +2,17 @@
 //!
 //! Ours parses in place, so the frame is copied anew before each parse. That copy is counted in ours, to which it
 //! would not belong, and measured alone, too.
+//!
+//! On an AMD EPYC virtual machine with two shared cores, by turns (`cargo bench -p k2-benches --bench decode`), ns a
+//! frame:
+//!
+//! | | `/ws` | `/stream` |
+//! |-|-|-|
+//! | ours | 284 | 326 |
+//! | serde_json, typed | 344 (x 1.21) | 414 (x 1.27) |
+//! | serde_json, `Value` | 1,238 (x 4.36) | 1,469 (x 4.50) |
+//!
+//! About 210 of ours is `simd_json::fill_tape`, 3.5 the copy.
 
 use std::hint::black_box;
 

@@ -1,6 +1,15 @@
 //! `decode` and `encode` together: from the bytes of a Binance trade to the bytes of its record.
 //!
 //! Ours parses in place, so the frame is copied anew before each parse. That copy is counted in ours.
+//!
+//! On an AMD EPYC virtual machine with two shared cores, by turns (`cargo bench -p k2-benches --bench decode_encode`), ns a
+//! frame:
+//!
+//! | | `/ws` | `/stream` |
+//! |-|-|-|
+//! | ours | 325 | 367 |
+//! | serde_json typed, `write_avro_datum_ref` | 985 (x 3.03) | 1,075 (x 2.90) |
+//! | serde_json `Value`, `to_value`, `to_avro_datum` | 5,528 (x 17.0) | 5,767 (x 16.0) |
 
 use std::hint::black_box;
 

@@ -2,6 +2,14 @@
 //!
 //! Both sides are given the same bytes by the same stream in reads of 8 KiB and find the same messages, 480 frames
 //! a pass. tungstenite checks that text is UTF-8; ours leaves that to the JSON parser, which does so anyway.
+//!
+//! On an AMD EPYC virtual machine with two shared cores, by turns (`cargo bench -p k2-benches --bench deframe`), ns a
+//! frame:
+//!
+//! | | |
+//! |-|-|
+//! | ours | 9.7, of which the read 1.5 |
+//! | tungstenite | 85 (x 8.8) |
 
 use std::hint::black_box;
 use std::io::{self, Read, Write};

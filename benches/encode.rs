@@ -1,6 +1,15 @@
 //! The `encode` hop: from a checked trade to a Confluent-framed Avro record.
 //!
 //! The exact `quote_volume` and the text of the id are part of the work for everyone.
+//!
+//! On an AMD EPYC virtual machine with two shared cores, by turns (`cargo bench -p k2-benches --bench encode`), ns a
+//! frame:
+//!
+//! | | |
+//! |-|-|
+//! | ours | 49 |
+//! | `write_avro_datum_ref` | 601 (x 12.2) |
+//! | `to_value`, `to_avro_datum` | 4,122 (x 84) |
 
 use std::hint::black_box;
 

@@ -3,6 +3,17 @@
 //!
 //! Each frame becomes two records, the raw one and the Avro one. Ids rise by one, as sequences do; the copy into
 //! the receive buffer, which a socket would make, is counted, and measured alone, too.
+//!
+//! On an AMD EPYC virtual machine with two shared cores, by turns (`cargo bench -p k2-benches --bench pipeline`), ns a
+//! frame:
+//!
+//! | frames a receive | |
+//! |-|-|
+//! | 1 | 491 |
+//! | 8 | 461 |
+//! | 40 | 463 |
+//!
+//! The copy into the buffer and the new id are 11 of that.
 
 use std::hint::black_box;
 use std::sync::Arc;
