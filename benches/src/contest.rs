@@ -11,11 +11,14 @@ const ROUNDS: usize = 2_000;
 /// Passes before the first turn, which also find how many passes make one.
 const WARM_UP: u32 = 500;
 
+/// A contender's one pass through all frames.
+type Pass<'a> = Box<dyn FnMut() + 'a>;
+
 /// Contenders that do the same work in passes of `frames` frames each.
 pub struct Contest<'a> {
     group: &'static str,
     frames: usize,
-    contenders: Vec<(&'static str, Box<dyn FnMut() + 'a>)>,
+    contenders: Vec<(&'static str, Pass<'a>)>,
 }
 
 impl<'a> Contest<'a> {
