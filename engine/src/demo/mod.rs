@@ -24,6 +24,7 @@ use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
 use crate::sim::{self, Ledger, Rate, Simulator, SimulatorConfig, Stop};
+use crate::venue::Exchange;
 use screen::Screen;
 use verify::{Verdict, Verifier};
 
@@ -121,7 +122,7 @@ fn surround(args: &DemoArgs, seed: u64, symbols: &[String]) -> anyhow::Result<(S
         seed,
         start_when: symbols.len(),
         ledger: Some(ledger),
-        ..SimulatorConfig::new(sim::Exchange::Binance)
+        ..SimulatorConfig::new(Exchange::Binance)
     })?;
     let variables = [
         ("K2_EXCHANGE", "binance".to_string()),

@@ -9,8 +9,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use crossbeam::channel::{RecvTimeoutError, bounded};
 
-use super::config::{Burst, Exchange, Rate, Replay, SimulatorConfig, Speed, Stop};
+use super::config::{Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
 use super::simulator::start;
+use crate::venue::Exchange;
 
 /// Between looks whether the market is over.
 const LOOK: Duration = Duration::from_millis(20);

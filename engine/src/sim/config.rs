@@ -1,14 +1,13 @@
 //! What a simulator is asked to do, and why it may refuse.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::replay::RecordingError;
+use crate::venue::Exchange;
 
 /// Unsent bytes of one connection above which its reader counts as slow and is cut.
 pub(super) const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
@@ -21,66 +20,6 @@ pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Trades due within this time go out together.
 pub(super) const RESOLUTION: Duration = Duration::from_micros(50);
-
-/// The exchange whose protocol is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exchange {
-    /// Binance spot market streams.
-    Binance,
-}
-
-impl Exchange {
-    /// Every exchange that can be simulated.
-    pub const ALL: [Exchange; 1] = [Exchange::Binance];
-
-    /// The name used on the command line and in logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Exchange::Binance => "binance",
-        }
-    }
-}
-
-impl fmt::Display for Exchange {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.name())
-    }
-}
-
-/// A name that is no exchange that can be simulated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnknownExchange {
-    given: String,
-}
-
-impl fmt::Display for UnknownExchange {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "exchange '{}' cannot be simulated", self.given)?;
-        let nearest = Exchange::ALL
-            .into_iter()
-            .map(|known| (strsim::damerau_levenshtein(known.name(), &self.given.to_lowercase()), known))
-            .filter(|(distance, _)| *distance <= 3)
-            .min_by_key(|(distance, _)| *distance);
-        if let Some((_, known)) = nearest {
-            write!(out, "; did you mean '{known}'?")?;
-        }
-        let known: Vec<&str> = Exchange::ALL.into_iter().map(Exchange::name).collect();
-        write!(out, " (known: {})", known.join(", "))
-    }
-}
-
-impl std::error::Error for UnknownExchange {}
-
-impl FromStr for Exchange {
-    type Err = UnknownExchange;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Exchange::ALL
-            .into_iter()
-            .find(|known| known.name() == text)
-            .ok_or_else(|| UnknownExchange { given: text.to_owned() })
-    }
-}
 
 /// How many trades a second the market makes, over all its symbols.
 #[derive(Debug, Clone, Copy, PartialEq)]

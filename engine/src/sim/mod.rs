@@ -36,7 +36,7 @@ mod template;
 mod wire;
 
 pub use command::{SimulateArgs, parse_rate, simulate};
-pub use config::{Burst, Exchange, Rate, Replay, SimError, SimulatorConfig, Speed, Stop, UnknownExchange};
+pub use config::{Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
 pub use ledger::{Batch, Ledger, LedgerReader, SentTrade};
 pub use meter::{Lateness, Progress, Summary};
 pub use replay::RecordingError;

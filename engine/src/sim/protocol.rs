@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::binance::Binance;
-use super::config::Exchange;
 use super::template::Template;
+use crate::venue::Exchange;
 
 /// Which of its forms an exchange's frames have on a connection; only the exchange's own file knows the meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use k2_feed::sim::{Exchange, Rate, Simulator, SimulatorConfig, Stop, start};
+use k2_feed::sim::{Rate, Simulator, SimulatorConfig, Stop, start};
+use k2_feed::venue::Exchange;
 use serde_json::{Value, json};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};

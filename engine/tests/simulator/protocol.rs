@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
 use std::time::Duration;
 
-use k2_feed::sim::{Exchange, Rate, Replay, SimError, SimulatorConfig, Speed, start};
+use k2_feed::sim::{Rate, Replay, SimError, SimulatorConfig, Speed, start};
+use k2_feed::venue::Exchange;
 use serde_json::{Value, json};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -191,5 +192,5 @@ fn what_cannot_be_done_is_refused_with_the_value_and_the_way_out() {
     let missing = error(SimulatorConfig { replay: missing, ..config(&[]) }).to_string();
     assert!(missing.contains("/no/such.gz"), "{missing}");
     let unknown = "binanse".parse::<Exchange>().unwrap_err().to_string();
-    assert!(unknown.contains("binanse") && unknown.contains("did you mean 'binance'"), "{unknown}");
+    assert!(unknown.contains("binanse") && unknown.contains("did you mean \"binance\""), "{unknown}");
 }
