@@ -15,7 +15,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::cores::{Choice, Wait, Wish};
-use crate::kafka::settings::ProducerSettings;
+use crate::kafka::settings::{ProducerSettings, is_secret};
 use crate::record::Kind;
 use crate::venue::{Exchange, TimeUnit};
 
@@ -175,6 +175,13 @@ impl Config {
     }
 }
 
+/// The process's variables. One that is not UTF-8 is none of ours, unless its name is; its value is then wrong, and is
+/// reported as such where it is used.
+pub fn environment_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
 impl Feed {
     /// The topic of records of this kind.
     pub fn topic(&self, kind: Kind) -> &str {
@@ -190,23 +197,26 @@ fn by_display<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) ->
     serializer.collect_str(value)
 }
 
-fn without_password<S: serde::Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+/// An address as it may be shown: without its password.
+pub fn shown(url: &Url) -> Url {
     let mut url = url.clone();
     if url.password().is_some() {
         // Only fails for addresses that cannot have a password.
         let _ = url.set_password(Some("***"));
     }
-    serializer.collect_str(&url)
+    url
+}
+
+fn without_password<S: serde::Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&shown(url))
 }
 
 fn without_secrets<S: serde::Serializer>(
     settings: &BTreeMap<String, String>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let secret = |key: &str| {
-        ["password", "secret", "token", "key.pem", "jaas", "oauthbearer.config"].iter().any(|word| key.contains(word))
-    };
-    serializer.collect_map(settings.iter().map(|(key, value)| (key, if secret(key) { "***" } else { value.as_str() })))
+    serializer
+        .collect_map(settings.iter().map(|(key, value)| (key, if is_secret(key) { "***" } else { value.as_str() })))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Which CPU runs what.
 //!
-//! Feed cores and producer cores each have a CPU to themselves where there are enough; everything else, librdkafka's
-//! threads included, runs on the housekeeping CPUs. With fewer CPUs the plan shrinks, and says so.
+//! Feed cores and producer cores each have a CPU to themselves where there are enough; everything else that works
+//! steadily, librdkafka's threads included, runs on the housekeeping CPUs. With fewer CPUs the plan shrinks, and says so.
 
 use std::fmt;
 
@@ -181,8 +181,12 @@ impl Pick<'_> {
         };
         let can = self.free.len().saturating_sub(reserve).min(*wanted);
         if can == 0 {
-            let cpu = self.free.pop().unwrap_or(self.all[0]);
-            self.notes.push(format!("too few CPUs ({}): the {kind} core shares CPU {cpu}", self.all.len()));
+            // The last free one is this kind's; the next kind has to share.
+            let own = self.free.pop();
+            let cpu = own.unwrap_or(self.all[0]);
+            if own.is_none() {
+                self.notes.push(format!("too few CPUs ({}): the {kind} core shares CPU {cpu}", self.all.len()));
+            }
             return vec![cpu];
         }
         if can < choice.count() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
 use crate::avro::{self, SymbolPrefix};
 use crate::bell::Bell;
-use crate::config::{Config, Feed, RingFull};
+use crate::config::{Config, ConfigErrors, Feed, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
 use crate::feed::connection::{Assignment, Surroundings};
 use crate::feed::{FeedCore, executor, io_uring};
@@ -42,8 +42,8 @@ pub struct Engine {
 pub struct Stopped {
     /// All that was measured since the last collection.
     pub last: Interval,
-    /// Records that were handed to the broker and not reported on.
-    pub in_flight: usize,
+    /// What went wrong with the engine itself.
+    pub failures: Vec<String>,
 }
 
 /// What was measured in an interval.
@@ -68,7 +68,8 @@ impl Engine {
     pub fn start(config: &Config) -> anyhow::Result<Self> {
         let wrong = anyhow::Error::msg;
         io_uring::probe().map_err(wrong)?;
-        let plan = Plan::fit(&config.wish(), &CpuSet::available().map_err(wrong)?).map_err(wrong)?;
+        let misconfigured = |error| ConfigErrors(vec![error]);
+        let plan = Plan::fit(&config.wish(), &CpuSet::available().map_err(wrong)?).map_err(misconfigured)?;
         for note in &plan.notes {
             tracing::warn!("{note}");
         }
@@ -76,7 +77,10 @@ impl Engine {
         warn_of_plain_text(config);
         // Plain connections, such as the demo's, work where no root certificates are installed.
         let uses_tls = config.feeds.iter().any(|feed| feed.url.scheme() == "wss");
-        let tls = tls::client_config(config.extra_ca.as_deref(), uses_tls).map_err(wrong)?;
+        let tls = tls::client_config(config.extra_ca.as_deref(), uses_tls).map_err(|error| match config.extra_ca {
+            Some(_) => misconfigured(error).into(),
+            None => wrong(error),
+        })?;
         // First of all: an idempotent client of librdkafka gets its producer id half a second after it is made.
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
@@ -127,20 +131,39 @@ impl Engine {
         self.readings.collect()
     }
 
-    /// Stops: no more is read, the rings are emptied, the broker is waited for.
-    pub fn stop(mut self) -> anyhow::Result<Stopped> {
+    /// Whether a core has ended that was not told to: nothing good can come of going on.
+    pub fn has_failed(&self) -> bool {
+        self.feed_threads.iter().any(JoinHandle::is_finished)
+            || self.producer_threads.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Stops: no more is read, the rings are emptied, the broker is waited for. A core that has failed does not keep
+    /// the others from that.
+    pub fn stop(mut self) -> Stopped {
         self.stop_feeding.store(true, Ordering::Release);
+        let mut failures = Vec::new();
         for thread in self.feed_threads.drain(..) {
-            executor::join(thread)?;
+            failures.extend(thread.join().err().map(|_| "a feed core ended by a broken invariant".to_string()));
         }
         self.stop_producing.store(true, Ordering::Release);
-        let mut in_flight = 0;
+        let mut left = 0;
         for thread in self.producer_threads.drain(..) {
-            let remainder =
-                thread.join().map_err(|_| anyhow::anyhow!("a producer core ended by a broken invariant"))?;
-            in_flight += remainder.in_flight;
+            match thread.join() {
+                Ok(remainder) => {
+                    left += remainder.in_rings + remainder.in_flight;
+                    failures.extend(remainder.fatal);
+                }
+                Err(_) => failures.push("a producer core ended by a broken invariant".into()),
+            }
         }
-        Ok(Stopped { last: self.readings.collect_last(), in_flight })
+        let last = self.readings.collect_last();
+        let unaccounted = last.accounting.all_records().in_flight;
+        if failures.is_empty() && unaccounted != left as u64 {
+            failures.push(format!(
+                "{unaccounted} records are in no column, but {left} were left: the accounting is broken"
+            ));
+        }
+        Stopped { last, failures }
     }
 }
 
@@ -148,13 +171,16 @@ impl Readings {
     /// Asks the producer cores first: then no record is acknowledged before it was counted as committed.
     fn collect(&mut self) -> Interval {
         let mut hops = Hops::of(&Hop::ALL);
+        let mut current = true;
         for (collector, tally) in &mut self.producers {
-            collect_one(collector, tally, &mut hops);
+            current &= collect_one(collector, tally, &mut hops);
         }
         for (collector, tally) in &mut self.feeds {
-            collect_one(collector, tally, &mut hops);
+            current &= collect_one(collector, tally, &mut hops);
         }
-        self.interval(hops)
+        let interval = self.interval(hops);
+        debug_assert!(!current || interval.accounting.holds(), "{:?}", interval.accounting);
+        interval
     }
 
     /// What the cores passed on when they ended.
@@ -173,7 +199,6 @@ impl Readings {
         let mut accounting = Accounting::default();
         self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
         self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
-        debug_assert!(accounting.holds(), "{accounting:?}");
         Interval { hops, accounting }
     }
 }
@@ -183,17 +208,20 @@ fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hop
     *tally = measured.tally;
 }
 
-fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops) {
+/// Whether the core passed its part on; it is then as of now.
+fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops) -> bool {
     collector.ask();
     let deadline = std::time::Instant::now() + COLLECT_TIMEOUT;
     while collector.collect(|measured| take(measured, tally, hops)).is_none() {
         if std::time::Instant::now() > deadline {
-            return tracing::error!(
+            tracing::error!(
                 "a core has not passed on its measurements for {COLLECT_TIMEOUT:?}: it is stuck, or its CPU is taken"
             );
+            return false;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    true
 }
 
 /// The rings and what goes with them, until each core has taken its end.
@@ -317,7 +345,7 @@ fn warn_of_plain_text(config: &Config) {
             None => false,
         };
         if feed.url.scheme() == "ws" && !is_loopback {
-            tracing::warn!(url = %feed.url, "the connection is not encrypted: use wss:// for anything but a simulator");
+            tracing::warn!(url = %shown(&feed.url), "the connection is not encrypted: use wss:// for anything but a simulator");
         }
     }
 }

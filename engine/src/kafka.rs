@@ -14,7 +14,7 @@ use std::{fmt, mem, ptr, slice};
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::error::{IsError, KafkaError, KafkaResult};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr, RDKafkaType};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
 use rdkafka_sys as sys;
 
 use crate::bell;
@@ -27,8 +27,10 @@ pub struct Kafka {
     client: Client<DefaultClientContext>,
     queue: ptr::NonNull<sys::rd_kafka_queue_t>,
     topics: Vec<ptr::NonNull<sys::rd_kafka_topic_t>>,
-    /// Reused for every batch.
+    /// Reused for every batch, empty in between.
     messages: Vec<sys::rd_kafka_message_t>,
+    /// librdkafka's words, once it takes no more for good.
+    fatal: Option<String>,
 }
 
 // SAFETY: librdkafka's handles may be used from any thread, and `messages` is empty outside `produce_batch`.
@@ -102,7 +104,7 @@ impl Kafka {
         // SAFETY: the client is live; the queue is ours to destroy, which `drop` does before the client goes.
         let queue = unsafe { sys::rd_kafka_queue_get_main(client.native_ptr()) };
         let queue = ptr::NonNull::new(queue).ok_or(KafkaError::ClientCreation("it has no main queue".into()))?;
-        Ok(Kafka { client, queue, topics: Vec::new(), messages: Vec::new() })
+        Ok(Kafka { client, queue, topics: Vec::new(), messages: Vec::new(), fatal: None })
     }
 
     /// The client, for metadata and administration.
@@ -163,10 +165,17 @@ impl Kafka {
                 count as i32,
             )
         };
-        if taken as usize == count {
-            return count;
-        }
-        for (index, message) in self.messages.iter().enumerate() {
+        // What they point to is only borrowed: they do not outlive this call.
+        let messages = mem::take(&mut self.messages);
+        let settled = if taken as usize == count { count } else { Self::refused(&messages, &mut refused) };
+        self.messages = messages;
+        self.messages.clear();
+        settled
+    }
+
+    /// Tells of the records refused for good, up to the first that found the queue full. Returns how many are settled.
+    fn refused(messages: &[sys::rd_kafka_message_t], refused: &mut impl FnMut(Message<'_>, Refusal)) -> usize {
+        for (index, message) in messages.iter().enumerate() {
             if message.err.is_error() {
                 let refusal = Refusal(message.err.into());
                 if refusal.is_queue_full() {
@@ -175,7 +184,7 @@ impl Kafka {
                 refused(read(message), refusal);
             }
         }
-        count
+        messages.len()
     }
 
     /// Hands over one record with headers, copying it.
@@ -224,6 +233,11 @@ impl Kafka {
         }
     }
 
+    /// Why librdkafka takes no more records, for good: it has lost the order or the identity of those in flight.
+    pub fn fatal(&self) -> Option<&str> {
+        self.fatal.as_deref()
+    }
+
     /// Takes up to `max_events` batches of delivery reports, and logs what else librdkafka has to say. Returns how
     /// many reports there were.
     pub fn poll(&mut self, max_events: usize, mut on_report: impl FnMut(Report<'_>)) -> usize {
@@ -246,7 +260,11 @@ impl Kafka {
                         }
                     }
                     sys::RD_KAFKA_EVENT_ERROR => {
-                        log_error(sys::rd_kafka_event_error(event), sys::rd_kafka_event_error_string(event))
+                        let words = text(sys::rd_kafka_event_error_string(event));
+                        match RDKafkaErrorCode::from(sys::rd_kafka_event_error(event)) {
+                            RDKafkaErrorCode::Fatal => self.fatal = Some(words.into_owned()),
+                            kind => tracing::warn!(?kind, "kafka: {words}"),
+                        }
                     }
                     sys::RD_KAFKA_EVENT_LOG => log_line(event),
                     _ => {}
@@ -255,12 +273,6 @@ impl Kafka {
             }
         }
         reports
-    }
-
-    /// How many records librdkafka holds, requests and reports not yet polled included.
-    pub fn queued(&self) -> usize {
-        // SAFETY: the client is live.
-        unsafe { sys::rd_kafka_outq_len(self.client.native_ptr()) }.max(0) as usize
     }
 }
 
@@ -309,14 +321,6 @@ unsafe fn text<'a>(words: *const std::ffi::c_char) -> std::borrow::Cow<'a, str> 
     }
     // SAFETY: by this function's own condition.
     unsafe { CStr::from_ptr(words) }.to_string_lossy()
-}
-
-/// # Safety
-/// `words` is null or a C string.
-unsafe fn log_error(code: RDKafkaRespErr, words: *const std::ffi::c_char) {
-    let code = RDKafkaErrorCode::from(code);
-    // SAFETY: by this function's own condition.
-    tracing::warn!(kind = ?code, "kafka: {}", unsafe { text(words) });
 }
 
 /// # Safety

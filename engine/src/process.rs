@@ -10,7 +10,7 @@ pub fn prepare() {
     Nanos::now();
     register_barriers();
     // With huge pages the allocator's arenas take 2 MiB for every few bytes: at 5,000 trades/s the process had 51 MiB
-    // resident with them and has 27 MiB without. Where the kernel refuses, it is only larger.
+    // resident with them and has 30 MiB without. Where the kernel refuses, it is only larger.
     let _ = prctl::set_thp_disable(true);
 }
 

@@ -62,10 +62,14 @@ struct HeaderNames {
 }
 
 /// What is left when a producer core has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remainder {
+    /// Records in the rings.
+    pub in_rings: usize,
     /// Records handed over and not reported on.
     pub in_flight: usize,
+    /// Why librdkafka takes no more, if that is so.
+    pub fatal: Option<String>,
 }
 
 impl ProducerCore {
@@ -98,26 +102,31 @@ impl ProducerCore {
     /// If no thread can be made.
     pub fn start(self, number: usize, cpu: usize, stop: Arc<AtomicBool>) -> Result<JoinHandle<Remainder>, String> {
         let thread = std::thread::Builder::new().name(format!("k2-produce-{number}")).spawn(move || {
-            core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
+            if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
+                tracing::warn!(number, cpu, "the producer core cannot be bound to its CPU");
+            }
             self.run(&stop)
         });
         thread.map_err(|error| format!("producer core {number} cannot be started: {error}"))
     }
 
+    /// Runs until told to stop, or until librdkafka takes nothing any more.
     fn run(mut self, stop: &AtomicBool) -> Remainder {
-        while !stop.load(Ordering::Acquire) {
+        while !stop.load(Ordering::Acquire) && self.kafka.fatal().is_none() {
             if self.lap() == 0 {
                 self.rest();
             }
         }
         let deadline = Nanos::now().plus(FLUSH_TIMEOUT);
-        while !self.is_done() && Nanos::now() < deadline {
+        while !self.is_done() && self.kafka.fatal().is_none() && Nanos::now() < deadline {
             if self.lap() == 0 {
                 self.rest();
             }
         }
         self.recorder.finish();
-        Remainder { in_flight: self.in_flight.len() }
+        let in_rings = self.rings.iter_mut().map(|ring| ring.batch(usize::MAX).len()).sum();
+        let fatal = self.kafka.fatal().map(|words| format!("the producer cannot go on: {words}"));
+        Remainder { in_rings, in_flight: self.in_flight.len(), fatal }
     }
 
     /// One lap: every ring once, then the reports. Returns how much was done.

@@ -25,7 +25,8 @@ const VERSION: u32 = 1;
 /// Everything measured since the start, and the log of its intervals.
 pub struct Report {
     folder: Option<PathBuf>,
-    log: Vec<u8>,
+    /// The latency log, written as it goes.
+    log: Option<File>,
     started: SystemTime,
     elapsed: Duration,
     total: Hops,
@@ -77,18 +78,17 @@ impl Report {
     /// # Errors
     /// If the folder cannot be made.
     pub fn new(folder: Option<&Path>) -> anyhow::Result<Self> {
-        if let Some(folder) = folder {
-            std::fs::create_dir_all(folder).with_context(|| format!("--report {}", folder.display()))?;
-        }
-        let (log, total) = (Vec::new(), Hops::of(&Hop::ALL));
+        let log = folder.map(|folder| {
+            let created = std::fs::create_dir_all(folder).and_then(|()| File::create(folder.join("latency.hlog")));
+            created.with_context(|| format!("--report {}", folder.display()))
+        });
+        let (log, total) = (log.transpose()?, Hops::of(&Hop::ALL));
         Ok(Report { folder: folder.map(Into::into), log, started: SystemTime::now(), elapsed: Duration::ZERO, total })
     }
 
     /// Takes in an interval that ended `elapsed` after the start.
     pub fn add(&mut self, hops: &Hops, elapsed: Duration) {
-        if self.folder.is_some()
-            && let Err(error) = self.log_interval(hops, elapsed)
-        {
+        if let Err(error) = self.log_interval(hops, elapsed) {
             tracing::error!("the latency log cannot be written: {error:#}");
         }
         self.total.add(hops);
@@ -107,10 +107,12 @@ impl Report {
 
     /// One line a hop, in HdrHistogram's log format.
     fn log_interval(&mut self, hops: &Hops, elapsed: Duration) -> anyhow::Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
         let mut serializer = V2DeflateSerializer::new();
         let mut builder = IntervalLogWriterBuilder::new();
-        let is_first = self.log.is_empty();
-        builder.add_comment("k2-feed: one line an interval and hop, in nanoseconds");
+        let is_first = self.elapsed.is_zero();
+        builder
+            .add_comment("k2-feed: one line an interval and hop, in nanoseconds; recv is from the kernel's time stamp");
         builder.with_start_time(self.started).with_base_time(self.started).with_max_value_divisor(1.0);
         let mut lines = Vec::new();
         let mut writer = builder.begin_log_with(&mut lines, &mut serializer)?;
@@ -122,14 +124,13 @@ impl Report {
         // Each writer begins with the header; only the first one's is kept.
         let header =
             lines.split_inclusive(|byte| *byte == b'\n').take_while(|line| is_header(line)).map(<[u8]>::len).sum();
-        self.log.extend_from_slice(if is_first { &lines } else { &lines[header..] });
-        Ok(())
+        Ok(log.write_all(if is_first { &lines } else { &lines[header..] })?)
     }
 
-    /// Writes both files. `verify` is what a demo found.
+    /// Writes `report.json`. `verify` is what a demo found.
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// If it cannot be written.
     pub fn write(
         &self,
         command: &str,
@@ -157,8 +158,7 @@ impl Report {
             let mut file = File::create(&path).map(BufWriter::new).with_context(|| path.display().to_string())?;
             file.write_all(bytes).and_then(|()| file.flush()).with_context(|| path.display().to_string())
         };
-        write("report.json", format!("{report:#}\n").as_bytes())?;
-        write("latency.hlog", &self.log)
+        write("report.json", format!("{report:#}\n").as_bytes())
     }
 }
 

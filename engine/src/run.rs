@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::accounting::Accounting;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
 use crate::outcome::{Outcome, duration};
@@ -46,10 +46,11 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let default = Path::new(DEFAULT_FILE);
     let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
-    let config = Config::load(file, std::env::vars())?;
+    let config = Config::load(file, config::environment_variables())?;
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
     let mut engine = Engine::start(&config)?;
+    engine.plan().housekeeping.apply();
     let started = Instant::now();
     let deadline = args.run_for.map(|run_for| started + run_for);
     let mut summary = Summary::new(started);
@@ -57,7 +58,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         let wait =
             deadline.map_or(INTERVAL, |deadline| INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
         let stopped = signals.wait(wait);
-        if stopped || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if stopped || engine.has_failed() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             break;
         }
         let interval = engine.collect();
@@ -66,19 +67,20 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let plan = engine.plan().clone();
     tracing::info!("stopping: draining the rings and waiting for the broker");
-    let stopped = engine.stop()?;
+    let stopped = engine.stop();
     report.add(&stopped.last.hops, started.elapsed());
     let accounting = stopped.last.accounting;
     summary.add(stopped.last);
     summary.log();
     report.write("run", &config, &plan, &accounting, None)?;
-    Ok(conclude(&accounting, stopped.in_flight).into())
+    Ok(conclude(&accounting, &stopped.failures).into())
 }
 
 /// Says what is left, and whether that is nothing.
-fn conclude(accounting: &Accounting, in_flight: usize) -> Outcome {
+fn conclude(accounting: &Accounting, failures: &[String]) -> Outcome {
     let records = accounting.all_records();
-    if accounting.is_complete() && in_flight == 0 {
+    failures.iter().for_each(|failure| tracing::error!("{failure}"));
+    if accounting.is_complete() && failures.is_empty() {
         tracing::info!(acked = records.acked, "stopped: nothing lost");
         return Outcome::Complete;
     }
@@ -86,6 +88,7 @@ fn conclude(accounting: &Accounting, in_flight: usize) -> Outcome {
         failed = records.failed,
         dropped = records.dropped,
         in_flight = records.in_flight,
+        failures = failures.len(),
         "stopped: records were lost, or are not known to have arrived"
     );
     Outcome::Lost

@@ -54,11 +54,6 @@ impl Session {
         }
     }
 
-    /// Whether all requests were answered, one at least with yes, or none were needed.
-    pub fn is_live(&self) -> bool {
-        self.live
-    }
-
     /// What to do at `now`; to be asked until it says [`Step::Wait`], and again a moment later.
     pub fn step(&mut self, now: Nanos) -> Step<'_> {
         if now.since(self.heard_at) > self.limits.max_silence.as_nanos() as u64 {
@@ -130,18 +125,25 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Backoff {
     failures: u32,
+    proven: bool,
     random: fastrand::Rng,
 }
 
 impl Backoff {
     /// Draws its jitter from `seed`.
     pub fn new(seed: u64) -> Self {
-        Backoff { failures: 0, random: fastrand::Rng::with_seed(seed) }
+        Backoff { failures: 0, proven: false, random: fastrand::Rng::with_seed(seed) }
     }
 
     /// The connection has proven itself: market data came, not merely a handshake.
     pub fn proven(&mut self) {
         self.failures = 0;
+        self.proven = true;
+    }
+
+    /// Whether the connection has proven itself; asked once, it must do so again.
+    pub fn take_proof(&mut self) -> bool {
+        std::mem::take(&mut self.proven)
     }
 
     /// The wait after one more failure.
@@ -176,7 +178,7 @@ mod tests {
         assert_eq!(session.step(at(350)), Step::Send("request 2"));
         assert!(!session.acknowledged(1), "an answer counts once");
         assert!(session.acknowledged(2));
-        assert!(session.is_live());
+        assert!(session.live);
         assert_eq!(session.step(at(400)), Step::Wait);
     }
 
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn silence_gives_up() {
         let mut session = Session::new(Vec::new(), Binance::LIMITS, at(0));
-        assert!(session.is_live());
+        assert!(session.live);
         session.heard(at(5_000));
         assert_eq!(session.step(at(75_000)), Step::Wait);
         assert_eq!(session.step(at(75_001)), Step::GiveUp("the exchange has fallen silent"));

@@ -1,12 +1,13 @@
 //! From what was written to what holds: defaults, and every check.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use url::Url;
 
 use super::{Config, Cores, Feed, Kafka, Limits, file};
 use crate::cores::Choice;
 use crate::kafka::settings::check_passed_through;
+use crate::record::Kind;
 use crate::venue::Exchange;
 
 /// A ring must hold so many of the longest messages, with all the trades that they could hold.
@@ -95,7 +96,7 @@ fn resolve_limits(given: &file::Limits, errors: &mut Vec<String>) -> Limits {
         errors.push(format!("limits.max_frame_bytes = {max_frame_bytes}: it must be at least {MIN_FRAME_BYTES}"));
     }
     if ring_bytes / RING_FRAMES < max_frame_bytes {
-        let needed = max_frame_bytes * RING_FRAMES;
+        let needed = max_frame_bytes.saturating_mul(RING_FRAMES);
         errors.push(format!(
             "limits.ring_bytes = {ring_bytes}: a ring holds at least {RING_FRAMES} messages of max_frame_bytes = \
              {max_frame_bytes}: set it to {needed} or more"
@@ -166,19 +167,27 @@ fn check_feeds(feeds: &[Feed], errors: &mut Vec<String>) {
     if feeds.len() > MAX_FEEDS {
         errors.push(format!("there are {} feeds, at most {MAX_FEEDS} are carried", feeds.len()));
     }
-    let mut seen = HashSet::new();
-    for feed in feeds {
+    let mut seen = HashMap::new();
+    for (index, feed) in feeds.iter().enumerate() {
         for symbol in &feed.symbols {
-            if !seen.insert((feed.exchange, symbol)) && feeds.len() > 1 {
+            let first = *seen.entry((feed.exchange, symbol)).or_insert(index);
+            if first != index {
                 errors.push(format!("symbol {symbol:?} of {} is in two feeds", feed.exchange));
             }
+        }
+        let topics: HashSet<_> = Kind::ALL.map(|kind| feed.topic(kind)).into();
+        if topics.len() < Kind::ALL.len() {
+            errors.push(format!("feed {}: topic, topic_raw and topic_dlq must differ: {topics:?}", feed.exchange));
         }
     }
 }
 
-fn parse_url(key: &str, text: &str, schemes: &[&str], errors: &mut Vec<String>) -> Option<Url> {
+fn parse_url(key: &str, given: &str, schemes: &[&str], errors: &mut Vec<String>) -> Option<Url> {
     let example = format!("{}://host:port/path", schemes[0]);
-    match Url::parse(text) {
+    // It may hold a password.
+    let text = if given.contains('@') { "(not shown)" } else { given };
+    let parsed = Url::parse(given);
+    match parsed {
         Ok(url) if schemes.contains(&url.scheme()) && url.host_str().is_some() => Some(url),
         Ok(url) => {
             errors.push(format!(

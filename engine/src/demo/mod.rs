@@ -32,7 +32,7 @@ use verify::{Verdict, Verifier};
 const LOOK: Duration = Duration::from_millis(100);
 /// An interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Left out of the latencies at the beginning, in demos that last [`LONG_ENOUGH`]: librdkafka takes half a second to
+/// Left out of the latencies at the beginning, in demos that last three seconds or more: librdkafka takes half a second to
 /// get the producer id without which an idempotent producer sends nothing, and the trades of that time wait for it.
 pub const WARM_UP: Duration = Duration::from_secs(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
@@ -95,7 +95,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 
     let finished = watch(&signals, &mut engine, &surroundings, &mut report, &mut screen, args.run_for);
     let plan = engine.plan().clone();
-    let stopped = engine.stop()?;
+    let stopped = engine.stop();
     let Surroundings { simulator, verifier, _registry, _broker } = surroundings;
     let sent = simulator.stop();
     let verdict = verifier.finish();
@@ -104,7 +104,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     report.total_mut().replace(Hop::Recv, verdict.recv.clone());
     report.write("demo", &config, &plan, &accounting, Some(verdict.json()))?;
     screen.conclude(&accounting, report.total(), &verdict, &sent, finished.interrupted);
-    let complete = accounting.is_complete() && stopped.in_flight == 0;
+    stopped.failures.iter().for_each(|failure| tracing::error!("{failure}"));
+    let complete = accounting.is_complete() && stopped.failures.is_empty();
     let outcome = if verdict.is_clean() && complete { Outcome::Complete } else { Outcome::Lost };
     Ok(outcome.into())
 }
@@ -175,7 +176,7 @@ fn watch(
             moved = (Instant::now(), verified);
         }
         let all_out = simulator.is_done() && verified >= sent;
-        if interrupted || all_out || moved.0.elapsed() > PATIENCE {
+        if interrupted || all_out || engine.has_failed() || moved.0.elapsed() > PATIENCE {
             return Finished { elapsed: began.elapsed(), interrupted };
         }
         if collected.elapsed() >= INTERVAL {

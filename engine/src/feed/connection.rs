@@ -13,6 +13,7 @@ use super::wait::Waiter;
 use super::{FeedCore, Instrument, Line, Outcome};
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
+use crate::config::shown;
 use crate::cores::{CpuSet, Wait};
 use crate::net::dial::{DialError, Dialed, dial};
 use crate::session::{Backoff, Session};
@@ -122,7 +123,7 @@ impl<V: Venue> Connection<V> {
                 Err(error) => {
                     let wait = self.backoff.next_wait();
                     let retry_in_ms = wait.as_millis() as u64;
-                    tracing::warn!(exchange = %self.exchange, url = %self.subscription.url, retry_in_ms, "no connection: {error}");
+                    tracing::warn!(exchange = %self.exchange, url = %shown(&self.subscription.url), retry_in_ms, "no connection: {error}");
                     glommio::timer::sleep(wait).await;
                 }
             }
@@ -151,7 +152,7 @@ impl<V: Venue> Connection<V> {
     /// Attends to a connection from its upgrade to its end.
     async fn serve(&mut self, dialed: Dialed, attempt: u64) -> Ended {
         let name = name(self.exchange, self.number, attempt);
-        tracing::info!(connection = name, url = %self.subscription.url, peer = %dialed.peer, kernel_timestamps = dialed.timestamps, "connected");
+        tracing::info!(connection = name, url = %shown(&self.subscription.url), peer = %dialed.peer, kernel_timestamps = dialed.timestamps, "connected");
         self.line.rename(name);
         self.buffer.clear();
         self.buffer.extend(&dialed.leftover);
@@ -186,17 +187,32 @@ impl<V: Venue> Connection<V> {
                 // Whoever could make room may be gone, so the wish to stop counts here, too.
                 Ok(Progress::RingFull) if self.stopping.get() => return Ended::Stopping,
                 Ok(Progress::RingFull) => {
+                    if let Err(ended) = self.hold() {
+                        return ended;
+                    }
                     glommio::timer::sleep(RING_FULL_REST).await;
                     continue;
                 }
                 Err(ended) => return ended,
             }
             match self.receive() {
-                Ok(Some(at)) => received_at = at,
+                Ok(Some(at)) => {
+                    received_at = at;
+                    // A connection that always has more must not keep the others, and the clock, from their turn.
+                    glommio::executor().yield_if_needed().await;
+                }
                 Ok(None) => waiter.readable().await,
                 Err(ended) => return ended,
             }
         }
+    }
+
+    /// The ring is full, so the connection is not read: that it is not heard is not the exchange's silence.
+    fn hold(&mut self) -> Result<(), Ended> {
+        let mut slot = self.slot.borrow_mut();
+        let live = slot.as_mut().expect("a connection that is read is up");
+        live.session.heard(Nanos::now());
+        if live.gone.is_some() { Err(Ended::Stopping) } else { Ok(()) }
     }
 
     /// Receives what is there: when it came, or `None` if nothing was.
@@ -232,6 +248,8 @@ impl<V: Venue> Connection<V> {
         let core = &mut *self.core.borrow_mut();
         let mut slot = self.slot.borrow_mut();
         let live = slot.as_mut().expect("a connection that is read is up");
+        // What came with the notice is still taken.
+        let mut announced = None;
         while let Some(message) = deframer.next(&mut self.buffer).map_err(Ended::Violation)? {
             if let Message::Text(payload) | Message::Binary(payload) = &message
                 && self.surroundings.stop_reading
@@ -244,7 +262,7 @@ impl<V: Venue> Connection<V> {
             match message {
                 Message::Text(payload) => match core.text(&mut self.line, payload, received) {
                     Outcome::Data => self.backoff.proven(),
-                    Outcome::Control(control) => live.control(control, &self.line.name)?,
+                    Outcome::Control(control) => announced = live.control(control, &self.line.name).or(announced),
                     Outcome::Rejected(reject) => {
                         log_reject(&mut self.throttle, &self.line.name, &reject);
                         if reject.is_not_utf8() {
@@ -261,7 +279,7 @@ impl<V: Venue> Connection<V> {
                 Message::Close(code, words) => return Err(Ended::Closed(code, words.to_string())),
             }
         }
-        Ok(Progress::Drained)
+        announced.map_or(Ok(Progress::Drained), Err)
     }
 
     /// Says what happened and what is done about it, and waits accordingly.
@@ -269,7 +287,10 @@ impl<V: Venue> Connection<V> {
         let connection = &self.line.name;
         match ended {
             Ended::Stopping => tracing::info!(connection, "closed: {ended}"),
-            Ended::Announced => tracing::info!(connection, retry_in_ms = 0, "connection ended: {ended}"),
+            // Elsewhere the exchange may be well, unless this one had brought nothing, either.
+            Ended::Announced if self.backoff.take_proof() => {
+                tracing::info!(connection, retry_in_ms = 0, "connection ended: {ended}");
+            }
             _ => {
                 let wait = self.backoff.next_wait();
                 tracing::warn!(connection, retry_in_ms = wait.as_millis() as u64, "connection ended: {ended}");

@@ -1,7 +1,6 @@
 //! The pinned executor of a feed core: starts its connections, ticks, stops.
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +17,8 @@ use crate::clock::Nanos;
 use crate::venue::Exchange;
 use crate::venue::binance::Binance;
 
+/// How long a connection that always has more may go on before the others get their turn.
+const LONGEST_TURN: Duration = Duration::from_millis(1);
 /// How often a core looks after its connections' clocks, its own, and the wish to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -50,7 +51,7 @@ pub fn start(
 }
 
 fn executor(cpu: usize) -> Result<LocalExecutor, GlommioError<()>> {
-    LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).make()
+    LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).preempt_timer(LONGEST_TURN).make()
 }
 
 /// The executor's main task.
@@ -90,9 +91,4 @@ async fn attend(core: FeedCore, surroundings: Surroundings, assignments: Vec<Ass
         glommio::timer::sleep(Duration::from_millis(1)).await;
     }
     core.borrow_mut().finish();
-}
-
-/// An error of the executor's thread, as it is told to whoever joins it.
-pub fn join(thread: JoinHandle<()>) -> io::Result<()> {
-    thread.join().map_err(|_| io::Error::other("a feed core ended by a broken invariant"))
 }

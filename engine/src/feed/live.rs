@@ -100,9 +100,9 @@ impl Live {
         let _ = self.stream.send(&goodbye);
     }
 
-    /// A frame about the session.
+    /// A frame about the session. Returns why the connection is to end, if it is.
     #[cold]
-    pub(super) fn control(&mut self, control: Control<'_>, connection: &str) -> Result<(), Ended> {
+    pub(super) fn control(&mut self, control: Control<'_>, connection: &str) -> Option<Ended> {
         match control {
             Control::Acknowledged(id) => {
                 if self.session.acknowledged(id) {
@@ -113,8 +113,8 @@ impl Live {
                 let (request, _) = self.session.refused(id);
                 tracing::error!(connection, code, request, "the exchange refused a request: {words}");
             }
-            Control::ShuttingDown => return Err(Ended::Announced),
+            Control::ShuttingDown => return Some(Ended::Announced),
         }
-        Ok(())
+        None
     }
 }

@@ -7,31 +7,32 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 /// Settings that the engine's promises rest on; to pass them through is an error.
-const PROMISED: [(&str, &str, &str); 4] = [
+const PROMISED: [(&str, &str, &str); 5] = [
     ("enable.idempotence", "true", "no duplicates, and order kept"),
     ("acks", "all", "an acknowledged record is on all in-sync replicas"),
     ("compression.type", "lz4", "what consumers and the figures are tuned for"),
+    ("delivery.report.only.error", "false", "each record's acknowledgement is counted"),
     ("partitioner", "murmur2_random", "Java's: a key stays on the partition that the handler before this one used"),
 ];
 
 /// Settings that have a key of their own in `feed.toml`, or are the engine's business.
-const OURS: [(&str, &str); 6] = [
+const OURS: [(&str, &str); 7] = [
     ("bootstrap.servers", "set kafka.bootstrap_servers"),
     ("linger.ms", "set kafka.linger_us"),
     ("queue.buffering.max.messages", "set kafka.queue_records"),
     ("queue.buffering.max.kbytes", "set kafka.queue_bytes"),
     ("message.timeout.ms", "set kafka.message_timeout_ms"),
+    ("transactional.id", "the engine uses no transactions"),
     ("message.max.bytes", "it follows from max_frame_bytes"),
 ];
 
 /// Other names of the same settings.
-const ALIASES: [(&str, &str); 6] = [
+const ALIASES: [(&str, &str); 5] = [
     ("request.required.acks", "acks"),
     ("compression.codec", "compression.type"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("metadata.broker.list", "bootstrap.servers"),
     ("delivery.timeout.ms", "message.timeout.ms"),
-    ("max.in.flight", "max.in.flight.requests.per.connection"),
 ];
 
 /// What the producer is told.
@@ -81,7 +82,16 @@ fn check_one(key: &str, value: &str) -> Option<String> {
     let mut config = ClientConfig::new();
     config.set(key, value);
     let outcome = config.create_native_config();
-    outcome.err().map(|error| format!("kafka.librdkafka: {key} = {value:?}: {error}"))
+    // The value may be a secret: librdkafka's words name it only where it is none.
+    outcome.err().map(|error| match is_secret(key) {
+        true => format!("kafka.librdkafka: {key} is not a value that librdkafka takes"),
+        false => format!("kafka.librdkafka: {key} = {value:?}: {error}"),
+    })
+}
+
+/// Whether a setting's value must not be shown.
+pub fn is_secret(key: &str) -> bool {
+    ["password", "secret", "token", "key.pem", "jaas", "oauthbearer.config"].iter().any(|word| key.contains(word))
 }
 
 impl ProducerSettings {
@@ -89,6 +99,7 @@ impl ProducerSettings {
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.log_level = RDKafkaLogLevel::Info;
+        config.set("client.id", "k2-feed");
         for (key, value) in &self.librdkafka {
             config.set(key, value);
         }
@@ -96,7 +107,6 @@ impl ProducerSettings {
             config.set(key, value);
         }
         config
-            .set("client.id", "k2-feed")
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1e3))
             .set("queue.buffering.max.messages", (self.queue_records + QUEUE_MARGIN_RECORDS).to_string())

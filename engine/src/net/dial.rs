@@ -1,4 +1,5 @@
-//! Makes a connection: name, TCP, TLS, upgrade, each with a deadline. Blocks, so it runs off the feed core.
+//! Makes a connection: name, TCP, TLS, upgrade. Blocks, so it runs off the feed core. TCP has a deadline, TLS and upgrade
+//! have one together; how long a name may take, the system's resolver decides.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -71,7 +72,9 @@ fn is_unknown_issuer(error: &io::Error) -> bool {
 /// # Errors
 /// The step that failed. All of them may pass: the caller tries again.
 pub fn dial(url: &Url, tls: &Arc<ClientConfig>) -> Result<Dialed, DialError> {
-    let host = url.host_str().ok_or_else(|| DialError::Name(format!("{url} names no host")))?;
+    let host = url.host_str().ok_or_else(|| DialError::Name("the address names no host".into()))?;
+    // An IPv6 address stands in brackets there.
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let socket = connect(host, url.port_or_known_default().unwrap_or(443))?;
     let peer = socket.peer_addr().map_err(DialError::Io)?;
     // Before the first byte is received, so that the first frame is stamped, too.
@@ -87,8 +90,7 @@ pub fn dial(url: &Url, tls: &Arc<ClientConfig>) -> Result<Dialed, DialError> {
 
 /// Tries the host's addresses in turn.
 fn connect(host: &str, port: u16) -> Result<TcpStream, DialError> {
-    let plain = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses = (plain, port).to_socket_addrs().map_err(|error| DialError::Name(format!("{host}: {error}")))?;
+    let addresses = (host, port).to_socket_addrs().map_err(|error| DialError::Name(format!("{host}: {error}")))?;
     let mut last = DialError::Name(format!("{host} has no address"));
     for address in addresses {
         match TcpStream::connect_timeout(&address, TCP_TIMEOUT) {

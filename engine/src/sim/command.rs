@@ -56,7 +56,7 @@ pub struct SimulateArgs {
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
 
-    /// Send this recording (lines '<received ns> <frame>', plain or .gz) instead of generated trades
+    /// Send this recording (lines `<received ns> <frame>`, plain or .gz) instead of generated trades
     ///
     /// Each client gets the frames of the streams that it subscribed, byte for byte; on /ws without their envelope.
     #[arg(long, value_name = "FILE")]

@@ -196,6 +196,6 @@ fn an_authority_that_cannot_be_read_stops_the_start() {
         }
         let file = format!("[tls]\nextra_ca = {path:?}\n");
         let run = Run::with(&variables(&broker, "wss://localhost:1/ws", "BTCUSDT"), Some(&file), &[]);
-        run.child.ended().expect(1).says(&["extra_ca", name]);
+        run.child.ended().expect(2).says(&["extra_ca", name]);
     }
 }
