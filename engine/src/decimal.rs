@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use crate::digits;
+
 /// Most significant digits a price or quantity may have. The longest that has been recorded has 37 (HTX).
 pub const MAX_DIGITS: usize = 64;
 /// Largest power of ten, up or down, that an exponent may name.
@@ -62,7 +64,7 @@ impl<'text> Decimal<'text> {
     #[inline]
     pub fn parse(spelling: &'text str) -> Result<Self, NotDecimal> {
         let text = spelling.as_bytes();
-        let (whole, mut coefficient) = digits(text, 0);
+        let (whole, mut coefficient) = digits::leading(text, 0);
         if whole == 0 {
             return Err(match text.first() {
                 None => NotDecimal::Empty,
@@ -72,7 +74,7 @@ impl<'text> Decimal<'text> {
         let mut rest = &text[whole..];
         let mut fraction = 0;
         if let [b'.', tail @ ..] = rest {
-            (fraction, coefficient) = digits(tail, coefficient);
+            (fraction, coefficient) = digits::leading(tail, coefficient);
             rest = &tail[fraction..];
             if fraction == 0 {
                 return Err(NotDecimal::Unexpected(text.len() - rest.len()));
@@ -114,21 +116,6 @@ impl<'text> Decimal<'text> {
     }
 }
 
-/// How many digits `text` begins with, and their value behind that of the digits `before`. The value is right as
-/// long as it fits.
-#[inline]
-fn digits(text: &[u8], before: u64) -> (usize, u64) {
-    let mut value = before;
-    for (at, byte) in text.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return (at, value);
-        }
-        value = value.wrapping_mul(10).wrapping_add(digit.into());
-    }
-    (text.len(), value)
-}
-
 /// The value of `e-7`, `E+3`, `e5`.
 fn exponent(text: &[u8]) -> Result<i32, NotDecimal> {
     let [b'e' | b'E', tail @ ..] = text else {
@@ -139,7 +126,7 @@ fn exponent(text: &[u8]) -> Result<i32, NotDecimal> {
         [b'+', number @ ..] => (false, number),
         number => (false, number),
     };
-    if number.is_empty() || digits(number, 0).0 != number.len() {
+    if number.is_empty() || digits::count(number) != number.len() {
         return Err(NotDecimal::Unexpected(text.len() - number.len()));
     }
     let value = std::str::from_utf8(number)

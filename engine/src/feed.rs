@@ -198,9 +198,6 @@ impl FeedCore {
             }
             Err(reject) => {
                 measured.tally.frames.rejected += 1;
-                // The parser may stop at broken JSON before it has seen that the text is no UTF-8 either.
-                let copy = frame.as_ref().map_or(&[][..], |frame| &frame[HEAD_LEN..HEAD_LEN + len]);
-                let reject = if std::str::from_utf8(copy).is_err() { Reject::not_utf8() } else { reject };
                 dead_letter(&mut measured.tally, frame, head, len, &line.name, &reject);
                 Outcome::Rejected(reject)
             }

@@ -30,6 +30,7 @@ pub mod config;
 pub mod cores;
 pub mod decimal;
 pub mod demo;
+pub mod digits;
 pub mod engine;
 pub mod feed;
 pub mod instruments;

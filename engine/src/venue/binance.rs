@@ -11,11 +11,16 @@
 //! | limits | 1,024 streams a connection, 5 messages a second from us (pongs counted) |
 //! | ping | a frame every 20 s, to be answered within 60 s |
 
+mod layout;
+
+use std::ops::Range;
 use std::slice;
 use std::time::Duration;
 
 use bumpalo::Bump;
 use url::Url;
+
+use layout::Places;
 
 use super::json::{Fields, Json, Value};
 use super::{Control, Frame, Limits, Reject, Request, SequenceRule, Subscription, Symbols, TimeUnit, Venue};
@@ -68,7 +73,10 @@ impl Venue for Binance {
         json: &mut Json,
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
-        json.parse(frame, |root| {
+        if let Some(places) = layout::read(frame) {
+            return Ok(Frame::Trades(slice::from_ref(arena.alloc(self.trade_in_places(frame, &places, symbols)?))));
+        }
+        json.parse(frame, arena, |root| {
             let (mut body, mut message) = (root, Message::read(object("frame", root)?));
             if let Some(data) = message.data {
                 (body, message) = (data, Message::read(object("data", data)?));
@@ -176,15 +184,47 @@ impl<'tape, 'frame> Answer<'tape, 'frame> {
 
 impl Binance {
     #[inline]
+    fn trade_in_places<'frame>(
+        &self,
+        frame: &'frame [u8],
+        places: &Places,
+        symbols: &Symbols,
+    ) -> Result<Trade<'frame>, Reject> {
+        // The places hold nothing but ASCII.
+        let text = |place: &Range<usize>| std::str::from_utf8(&frame[place.clone()]).map_err(|_| Reject::not_utf8());
+        let decimal = |field, place| {
+            let text = text(place)?;
+            Decimal::parse(text).map_err(|problem| Reject::not_decimal(field, text, problem))
+        };
+        let symbol = text(&places.symbol)?;
+        Ok(Trade {
+            symbol,
+            instrument: symbols.find("s", symbol)?,
+            id: TradeId::Number(places.id),
+            price: decimal("p", &places.price)?,
+            quantity: decimal("q", &places.quantity)?,
+            side: if places.buyer_is_maker { Side::Sell } else { Side::Buy },
+            exchange_time_ns: self.exchange_time_ns(places.time)?,
+            sequence: Some(places.id as i64),
+            is_buyer_maker: Some(places.buyer_is_maker),
+            buyer_order_id: None,
+            seller_order_id: None,
+        })
+    }
+
+    #[inline]
+    fn exchange_time_ns(&self, time: i64) -> Result<i64, Reject> {
+        time.checked_mul(self.time_unit_ns)
+            .filter(|time| *time >= 0)
+            .ok_or_else(|| Reject::new("T", format!("is {time}, which is no time between 1970 and 2262")))
+    }
+
+    #[inline]
     fn trade<'frame>(&self, message: &Message<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
         let id = required("t", message.id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
         let sequence = i64::try_from(id)
             .map_err(|_| Reject::new("t", format!("is {id}, the largest sequence is {}", i64::MAX)))?;
         let time = required("T", message.time, Value::signed, "a whole number")?;
-        let exchange_time_ns = time
-            .checked_mul(self.time_unit_ns)
-            .filter(|time| *time >= 0)
-            .ok_or_else(|| Reject::new("T", format!("is {time}, which is no time between 1970 and 2262")))?;
         let buyer_is_maker = required("m", message.buyer_is_maker, Value::boolean, "true or false")?;
         let symbol = required("s", message.symbol, Value::text, "text")?;
         Ok(Trade {
@@ -194,7 +234,7 @@ impl Binance {
             price: decimal("p", message.price)?,
             quantity: decimal("q", message.quantity)?,
             side: if buyer_is_maker { Side::Sell } else { Side::Buy },
-            exchange_time_ns,
+            exchange_time_ns: self.exchange_time_ns(time)?,
             sequence: Some(sequence),
             is_buyer_maker: Some(buyer_is_maker),
             buyer_order_id: optional("b", message.buyer_order)?,

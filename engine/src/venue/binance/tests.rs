@@ -199,3 +199,46 @@ fn a_parser_is_used_again_after_any_frame() {
         }
     }
 }
+
+/// Of a frame with white space before it the layout is another, so that the JSON reader has it.
+fn agree(frame: &str) {
+    for time_unit in [TimeUnit::Millisecond, TimeUnit::Microsecond] {
+        let as_told = |frame: Result<Frame<'_>, Reject>| format!("{frame:?}");
+        let by_json = decode_as(time_unit, &format!(" {frame}"), as_told);
+        // Places in a frame that is no JSON are counted with the white space.
+        if !by_json.contains("is not JSON") {
+            assert_eq!(decode_as(time_unit, frame, as_told), by_json, "{frame}");
+        } else {
+            decode_as(time_unit, frame, |frame| assert!(frame.is_err(), "{frame:?}"));
+        }
+    }
+}
+
+#[test]
+fn both_ways_to_read_a_trade_agree_on_every_frame_that_is_nearly_one() {
+    let combined = format!(r#"{{"stream":"btcusdt@trade","data":{PLAIN}}}"#);
+    for frame in [PLAIN, &combined] {
+        assert!(layout::read(frame.as_bytes()).is_some());
+        assert!(layout::read(format!(" {frame}").as_bytes()).is_none());
+        for at in 0..frame.len() {
+            for with in ["", "0", "9", "00", "\"", "\\", "\\u0030", " ", "-", ".", "e1", "é", "\u{1}", "}", ",", "{"] {
+                agree(&format!("{}{with}{}", &frame[..at], &frame[at..]));
+                agree(&format!("{}{with}{}", &frame[..at], &frame[at + 1..]));
+            }
+        }
+        for (from, to) in [
+            (":5141002345,", ":9223372036854775807,"),
+            (":5141002345,", ":9223372036854775808,"),
+            (":5141002345,", ":999999999999999999,"),
+            (":1763720000123,", ":99999999999999999,"),
+            ("BTCUSDT", "ETHUSDT"),
+            ("BTCUSDT", "XYZUSDT"),
+            (r#""m":false"#, r#""m":true"#),
+            (r#""m":false"#, r#""m":null"#),
+            (r#""M":true"#, r#""M":false"#),
+        ] {
+            assert!(frame.contains(from));
+            agree(&frame.replace(from, to));
+        }
+    }
+}
