@@ -3,7 +3,7 @@
 
 mod environment;
 mod file;
-mod nearest;
+pub(crate) mod nearest;
 mod resolve;
 
 use std::collections::BTreeMap;

@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
-use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::kafka::check_topic_name;
 use super::{EmbeddedBroker, EmbeddedRegistry};
+use crate::signals::Signals;
 
+/// Between signals that nobody sends.
+const LONG: Duration = Duration::from_secs(3_600);
 /// Partitions of a topic given without a number: as many as the engine gives its own.
 pub const DEFAULT_PARTITIONS: i32 = 3;
 
@@ -80,13 +83,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// When a port is taken, an address is not on the loopback interface, a topic cannot be created, or
 /// stdout is closed.
 pub fn run(args: &BrokerArgs) -> anyhow::Result<()> {
-    let (tell, told) = mpsc::channel();
     // Before anything is printed: who reads the addresses may stop us at once.
-    let stop = move || {
-        // A second signal finds nobody listening: we are on the way out already.
-        let _ = tell.send(());
-    };
-    ctrlc::set_handler(stop).context("no handler for SIGINT and SIGTERM")?;
+    let signals = Signals::install()?;
 
     let registry =
         EmbeddedRegistry::start(args.registry_listen).context("choose its address with --registry-listen")?;
@@ -103,8 +101,7 @@ pub fn run(args: &BrokerArgs) -> anyhow::Result<()> {
     drop(out);
     eprintln!("{}", how_to_read(args, &broker.bootstrap_servers(), &registry.url()));
 
-    // The sender lives in the signal handler, so this ends by a signal only.
-    let _ = told.recv();
+    while !signals.wait(LONG) {}
     Ok(())
 }
 

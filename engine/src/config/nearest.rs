@@ -4,7 +4,7 @@
 const ALIKE: f64 = 0.8;
 
 /// The one of `known` that is most like `name`, if it is much like it.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|candidate| (strsim::jaro_winkler(candidate, name), candidate))
         .filter(|(likeness, _)| *likeness >= ALIKE)
