@@ -1,98 +1,74 @@
 //! What a record says, read by libraries that did not write it, and whether that is what was sent.
 
+use std::str::FromStr;
+
 use apache_avro::headers::HeaderBuilder;
 use apache_avro::types::Value;
 use apache_avro::{GenericSingleObjectReader, Schema};
+use bigdecimal::BigDecimal;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use serde::Deserialize;
 
 use crate::avro::NORMALIZED_TRADE;
-use crate::sim::Batch;
+use crate::sim::{Batch, SentTrade};
 
 /// Bytes of the Confluent header: a zero and the schema's id.
 const CONFLUENT_HEADER: usize = 5;
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+/// A symbol that the exchange trades, and how records name it.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// The exchange's name.
+    pub(super) exchange: &'static str,
+    /// The exchange's symbol.
+    pub(super) symbol: String,
+    /// The canonical symbol.
+    pub(super) canonical: String,
+}
 
 /// A trade as the exchange sent it.
 pub(super) struct Expected<'a> {
-    pub(super) due_unix_ns: i64,
-    frame: &'a [u8],
+    listed: &'a Listed,
+    id: Option<&'a str>,
     price: &'a str,
     quantity: &'a str,
-    is_buyer_maker: bool,
+    side: &'static str,
+    exchange_unix_ns: i64,
 }
 
 impl<'a> Expected<'a> {
-    pub(super) fn of(batch: &'a Batch, place: usize) -> Self {
-        let trade = &batch.trades[place];
+    pub(super) fn of(listed: &'a Listed, batch: &'a Batch, trade: &'a SentTrade) -> Self {
         let text = |range: &std::ops::Range<usize>| std::str::from_utf8(&batch.bytes[range.clone()]).unwrap_or("");
         Expected {
-            due_unix_ns: trade.due_unix_ns,
-            frame: &batch.bytes[trade.frame.clone()],
+            listed,
+            id: trade.id.as_ref().map(text),
             price: text(&trade.price),
             quantity: text(&trade.quantity),
-            is_buyer_maker: trade.is_buyer_maker,
+            side: if trade.taker_sold { "SELL" } else { "BUY" },
+            exchange_unix_ns: trade.exchange_unix_ns,
+        }
+    }
+
+    /// The trade in words: by its id, or else by its time.
+    pub(super) fn described(&self) -> String {
+        match self.id {
+            Some(id) => format!("{} trade {id}", self.listed.symbol),
+            None => format!("{} trade of {} ns", self.listed.symbol, self.exchange_unix_ns),
         }
     }
 }
 
-/// What was found on a topic.
-pub(super) enum Found<'a> {
-    /// A frame.
-    Raw { symbol: &'a str, id: u64, frame: &'a [u8], received_ns: Option<i64> },
-    /// A trade.
-    Normalized(Box<Trade>),
-}
-
-/// The fields of a normalized record.
-pub(super) struct Trade {
-    id: u64,
-    exchange: String,
-    symbol: String,
-    canonical_symbol: String,
-    price: String,
-    quantity: String,
-    quote_volume: String,
-    side: String,
-    exchange_ms: i64,
-}
-
-/// A raw record, its frame read by serde_json.
-pub(super) fn raw<'a>(message: &'a BorrowedMessage<'_>) -> Result<Found<'a>, String> {
-    #[derive(Deserialize)]
-    struct Frame<'a> {
-        s: &'a str,
-        t: u64,
-    }
-    let frame = message.payload().ok_or("a record has no value")?;
-    let Frame { s: symbol, t: id } =
-        serde_json::from_slice(frame).map_err(|error| format!("a frame is no trade: {error}"))?;
-    if message.key() != Some(symbol.as_bytes()) {
-        return Err(format!("the key is {:?}, not {symbol:?}", message.key().map(String::from_utf8_lossy)));
-    }
-    Ok(Found::Raw { symbol, id, frame, received_ns: received_ns(message) })
-}
-
-/// A raw record that is to the byte what was sent, so that it need not be parsed to be known.
-pub(super) fn raw_as_sent<'a>(
-    message: &'a BorrowedMessage<'_>,
-    symbol: &'a str,
-    id: u64,
-    expected: &Expected<'_>,
-) -> Option<Found<'a>> {
-    let frame = message.payload().filter(|frame| *frame == expected.frame)?;
-    Some(Found::Raw { symbol, id, frame, received_ns: received_ns(message) })
-}
-
-fn received_ns(message: &BorrowedMessage<'_>) -> Option<i64> {
+/// When the engine received the frame of a raw record, in nanoseconds since 1970.
+pub(super) fn received_ns(message: &BorrowedMessage<'_>) -> Option<i64> {
     let header = message.headers()?.iter().find(|header| header.key == "received_ns")?;
     std::str::from_utf8(header.value?).ok()?.parse().ok()
 }
 
 /// Reads normalized records by apache-avro. Its reader keeps what it has learnt of the schema, which
 /// `from_avro_datum` works out anew for each record.
-pub(super) struct Comparison {
+pub(super) struct Reader {
     schema: Schema,
-    /// Made for the schema id of the first record, which all others must have, too.
+    /// Made for the schema id of the first record, which all others of its topic must have, too.
     reader: Option<GenericSingleObjectReader>,
 }
 
@@ -105,12 +81,12 @@ impl HeaderBuilder for ConfluentHeader {
     }
 }
 
-impl Comparison {
+impl Reader {
     pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Comparison { schema: Schema::parse_str(NORMALIZED_TRADE)?, reader: None })
+        Ok(Reader { schema: Schema::parse_str(NORMALIZED_TRADE)?, reader: None })
     }
 
-    pub(super) fn normalized(&mut self, message: &BorrowedMessage<'_>) -> Result<Found<'static>, String> {
+    pub(super) fn read(&mut self, message: &BorrowedMessage<'_>) -> Result<Record, String> {
         let mut payload = message.payload().unwrap_or_default();
         let value = self.reader(payload)?.read_value(&mut payload);
         let value = value.map_err(|error| format!("a record is no Avro: {error}"))?;
@@ -118,11 +94,15 @@ impl Comparison {
             return Err(format!("{} bytes follow a record", payload.len()));
         }
         let Value::Record(fields) = value else { return Err("a value is no record".into()) };
-        let trade = Trade::read(fields)?;
-        if message.key() != Some(trade.symbol.as_bytes()) {
-            return Err(format!("the key is {:?}, not {:?}", message.key().map(String::from_utf8_lossy), trade.symbol));
+        let record = Record::of(fields)?;
+        if message.key() != Some(record.symbol.as_bytes()) {
+            return Err(format!(
+                "the key is {:?}, not {:?}",
+                message.key().map(String::from_utf8_lossy),
+                record.symbol
+            ));
         }
-        Ok(Found::Normalized(Box::new(trade)))
+        Ok(record)
     }
 
     fn reader(&mut self, payload: &[u8]) -> Result<&GenericSingleObjectReader, String> {
@@ -136,105 +116,120 @@ impl Comparison {
     }
 }
 
-impl Trade {
-    fn read(fields: Vec<(String, Value)>) -> Result<Self, String> {
-        let mut id = String::new();
-        let (mut exchange, mut symbol, mut canonical_symbol) = (String::new(), String::new(), String::new());
-        let (mut price, mut quantity, mut quote_volume, mut side) =
-            (String::new(), String::new(), String::new(), String::new());
-        let mut exchange_ms = 0;
+/// The fields of a normalized record.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) id: String,
+    pub(super) symbol: String,
+    exchange: String,
+    canonical_symbol: String,
+    price: String,
+    quantity: String,
+    quote_volume: String,
+    side: String,
+    exchange_ms: i64,
+    exchange_ns: i64,
+}
+
+impl Record {
+    fn of(fields: Vec<(String, Value)>) -> Result<Self, String> {
+        let mut record = Record::default();
         for (name, value) in fields {
             let text = match name.as_str() {
-                "trade_id" => &mut id,
-                "exchange" => &mut exchange,
-                "symbol" => &mut symbol,
-                "canonical_symbol" => &mut canonical_symbol,
-                "price" => &mut price,
-                "quantity" => &mut quantity,
-                "quote_volume" => &mut quote_volume,
-                "side" => &mut side,
-                _ => {
-                    // apache-avro 0.21 reads the annotation beside the type, which the specification ignores.
-                    if let ("exchange_timestamp", Value::Long(ms) | Value::TimestampMillis(ms)) = (name.as_str(), value)
-                    {
-                        exchange_ms = ms;
-                    }
+                "trade_id" => &mut record.id,
+                "exchange" => &mut record.exchange,
+                "symbol" => &mut record.symbol,
+                "canonical_symbol" => &mut record.canonical_symbol,
+                "price" => &mut record.price,
+                "quantity" => &mut record.quantity,
+                "quote_volume" => &mut record.quote_volume,
+                "side" => &mut record.side,
+                "exchange_timestamp" => {
+                    record.exchange_ms = long(&name, value)?;
                     continue;
                 }
+                "exchange_timestamp_ns" => {
+                    record.exchange_ns = long(&name, value)?;
+                    continue;
+                }
+                _ => continue,
             };
             match value {
                 Value::String(found) | Value::Enum(_, found) => *text = found,
                 other => return Err(format!("{name} is {other:?}")),
             }
         }
-        let id = id.parse().map_err(|_| format!("trade_id is {id:?}"))?;
-        Ok(Trade { id, exchange, symbol, canonical_symbol, price, quantity, quote_volume, side, exchange_ms })
+        Ok(record)
     }
-}
 
-impl Found<'_> {
-    pub(super) fn symbol(&self) -> &str {
-        match self {
-            Found::Raw { symbol, .. } => symbol,
-            Found::Normalized(trade) => &trade.symbol,
+    /// Whether this can only be the trade that is `expected`: by its id or, where the exchange gives none, because all
+    /// that the exchange told is the same.
+    pub(super) fn is(&self, expected: &Expected<'_>) -> bool {
+        match expected.id {
+            Some(id) => self.id == id,
+            None => {
+                self.exchange_ns == expected.exchange_unix_ns
+                    && self.price == expected.price
+                    && self.quantity == expected.quantity
+                    && self.side == expected.side
+            }
         }
     }
 
-    pub(super) fn id(&self) -> u64 {
-        match self {
-            Found::Raw { id, .. } => *id,
-            Found::Normalized(trade) => trade.id,
-        }
-    }
-
-    /// When the engine received the frame; told by raw records, so that a trade is counted once.
-    pub(super) fn received_ns(&self) -> Option<i64> {
-        match self {
-            Found::Raw { received_ns, .. } => *received_ns,
-            Found::Normalized(_) => None,
-        }
+    /// Whether this is likely to be the trade that is `expected`, told wrongly by an exchange's record without ids.
+    pub(super) fn resembles(&self, expected: &Expected<'_>) -> bool {
+        let same_numbers = self.price == expected.price && self.quantity == expected.quantity;
+        expected.id.is_none() && (self.exchange_ns == expected.exchange_unix_ns || same_numbers)
     }
 
     /// The first thing that is not as it was sent.
     pub(super) fn differs(&self, expected: &Expected<'_>) -> Option<String> {
-        match self {
-            Found::Raw { frame, .. } => (*frame != expected.frame).then(|| "the raw frame differs".into()),
-            Found::Normalized(trade) => trade.differs(expected),
-        }
-    }
-}
-
-impl Trade {
-    fn differs(&self, expected: &Expected<'_>) -> Option<String> {
-        const NANOS_PER_MILLI: i64 = 1_000_000;
-        let side = if expected.is_buyer_maker { "SELL" } else { "BUY" };
-        let quote_volume = product(expected.price, expected.quantity);
-        let base = self.symbol.strip_suffix("USDT").unwrap_or(&self.symbol);
         let differs = |what: &str, found: &str, sent: &str| {
             (found != sent).then(|| format!("{what} is {found:?}, sent was {sent:?}"))
         };
+        let time_differs =
+            |what: &str, found: i64, sent: i64| (found != sent).then(|| format!("{what} is {found}, sent was {sent}"));
+        let quote_volume = product(expected.price, expected.quantity);
+        let sent_ns = expected.exchange_unix_ns;
         differs("price", &self.price, expected.price)
             .or_else(|| differs("quantity", &self.quantity, expected.quantity))
-            .or_else(|| differs("side", &self.side, side))
+            .or_else(|| differs("side", &self.side, expected.side))
             .or_else(|| differs("quote_volume", &self.quote_volume, &quote_volume))
-            .or_else(|| differs("exchange", &self.exchange, "binance"))
-            .or_else(|| {
-                let (rest, quote) = self.canonical_symbol.split_once('/')?;
-                differs("canonical_symbol", rest, base).or_else(|| differs("canonical_symbol", quote, "USDT"))
-            })
-            .or_else(|| {
-                let sent = expected.due_unix_ns / NANOS_PER_MILLI;
-                (self.exchange_ms != sent)
-                    .then(|| format!("exchange_timestamp is {}, sent was {sent}", self.exchange_ms))
-            })
+            .or_else(|| differs("exchange", &self.exchange, expected.listed.exchange))
+            .or_else(|| differs("canonical_symbol", &self.canonical_symbol, &expected.listed.canonical))
+            .or_else(|| time_differs("exchange_timestamp", self.exchange_ms, sent_ns.div_euclid(NANOS_PER_MILLI)))
+            .or_else(|| time_differs("exchange_timestamp_ns", self.exchange_ns, sent_ns))
     }
 }
 
-/// The exact product of two numbers with 8 decimals each, as Binance writes them: written down anew here, since the
-/// engine's own arithmetic is what is judged.
+/// apache-avro 0.21 reads the annotation beside the type, which the specification ignores.
+fn long(name: &str, value: Value) -> Result<i64, String> {
+    match value {
+        Value::Long(number) | Value::TimestampMillis(number) => Ok(number),
+        Value::Union(_, inner) => long(name, *inner),
+        other => Err(format!("{name} is {other:?}")),
+    }
+}
+
+/// The exact product, its scale the sum of both scales: by a library, since the engine's own arithmetic is what is
+/// judged.
 fn product(price: &str, quantity: &str) -> String {
-    const SCALE: u128 = 10_u128.pow(16);
-    let units = |text: &str| text.replace('.', "").parse::<u128>().unwrap_or(u128::MAX >> 64);
-    let product = units(price) * units(quantity);
-    format!("{}.{:016}", product / SCALE, product % SCALE)
+    let number = |text| BigDecimal::from_str(text).ok();
+    match (number(price), number(quantity)) {
+        (Some(price), Some(quantity)) => (price * quantity).to_plain_string(),
+        _ => format!("none: {price:?} or {quantity:?} is no number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::product;
+
+    #[test]
+    fn products_keep_the_sum_of_scales() {
+        assert_eq!(product("61837.63000000", "0.02000000"), "1236.7526000000000000");
+        assert_eq!(product("59121.80", "3"), "177365.40");
+        assert_eq!(product("9.2E-7", "5E-5"), "0.0000000000460");
+        assert_eq!(product("985", "2"), "1970");
+    }
 }

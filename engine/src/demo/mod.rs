@@ -1,7 +1,7 @@
 //! `k2-feed demo`: the whole path in one process, over real sockets, every trade checked.
 //!
-//! A simulated exchange, an embedded broker and registry, the engine as `run` has it, and a consumer that reads
-//! both topics while it runs and compares each record with what the exchange sent.
+//! Simulated exchanges, an embedded broker and registry, the engine as `run` has it, and a consumer that reads
+//! both topics while it runs and compares each record with what the exchanges sent.
 
 mod compare;
 mod screen;
@@ -23,11 +23,14 @@ use crate::outcome::{Outcome, duration};
 use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
-use crate::sim::{self, Ledger, Rate, Simulator, SimulatorConfig, Stop};
-use crate::venue::Exchange;
+use crate::sim::{self, Ledger, LedgerReader, Pair, Progress, Rate, Simulator, SimulatorConfig, Stop, Summary};
+use crate::venue::protocol::Protocol;
+use compare::Listed;
 use screen::Screen;
-use verify::{Verdict, Verifier};
+use verify::{Judged, Verdict, Verifier};
 
+/// The exchanges of the demo.
+const PROTOCOLS: [Protocol; 1] = [Protocol::BinanceSpot];
 /// Between two looks at what happens, and two drawings of the screen.
 const LOOK: Duration = Duration::from_millis(100);
 /// An interval of the latency log.
@@ -74,7 +77,7 @@ pub struct DemoArgs {
 
 /// Everything that runs beside the engine.
 struct Surroundings {
-    simulator: Simulator,
+    simulators: Vec<Simulator>,
     verifier: Verifier,
     _registry: EmbeddedRegistry,
     _broker: EmbeddedBroker,
@@ -88,16 +91,15 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
-    let symbols = symbols(args.symbols.into());
-    let (surroundings, config) = surround(args, seed, &symbols)?;
+    let (surroundings, config) = surround(args, seed, &PROTOCOLS)?;
     let mut screen = Screen::new(args, seed);
     let mut engine = Engine::start(&config)?;
 
     let finished = watch(&signals, &mut engine, &surroundings, &mut report, &mut screen, args.run_for);
     let plan = engine.plan().clone();
     let stopped = engine.stop();
-    let Surroundings { simulator, verifier, _registry, _broker } = surroundings;
-    let sent = simulator.stop();
+    let Surroundings { simulators, verifier, _registry, _broker } = surroundings;
+    let sent: Vec<Summary> = simulators.into_iter().map(Simulator::stop).collect();
     let verdict = verifier.finish();
     let Interval { hops, accounting } = stopped.last;
     report.add(&hops, finished.elapsed);
@@ -110,38 +112,92 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(outcome.into())
 }
 
-/// Starts exchange, broker, registry and verifier, and makes the engine's configuration of their addresses.
-fn surround(args: &DemoArgs, seed: u64, symbols: &[String]) -> anyhow::Result<(Surroundings, Config)> {
+/// An exchange and what it trades.
+struct Market {
+    protocol: Protocol,
+    simulator: Simulator,
+    symbols: Vec<Listed>,
+    ledger: LedgerReader,
+}
+
+/// Starts exchanges, broker, registry and verifier, and makes the engine's configuration of their addresses.
+fn surround(args: &DemoArgs, seed: u64, protocols: &[Protocol]) -> anyhow::Result<(Surroundings, Config)> {
     let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT)?;
     let registry = EmbeddedRegistry::start(ANY_LOOPBACK_PORT)?;
-    let window = matches!(args.rate, Rate::Max).then_some(MAX_UNVERIFIED);
-    let (ledger, reader) = Ledger::new(LEDGER_BATCHES, window);
+    let bases = bases(args.symbols.into());
+    let markets = protocols.iter().map(|protocol| open_market(args, seed, *protocol, protocols.len(), &bases));
+    let markets = markets.collect::<anyhow::Result<Vec<Market>>>()?;
+    let mut config = configure(&markets, &broker, &registry)?;
+    config.cores.wait = args.wait;
+    let (mut simulators, mut judged) = (Vec::new(), Vec::new());
+    for (Market { simulator, symbols, ledger, .. }, feed) in markets.into_iter().zip(&config.feeds) {
+        for kind in Kind::ALL {
+            broker.create_topic(feed.topic(kind), PARTITIONS)?;
+        }
+        simulators.push(simulator);
+        judged.push(Judged { topic: feed.topic.clone(), topic_raw: feed.topic_raw.clone(), symbols, ledger });
+    }
+    let warm_up = if args.run_for >= LONG_ENOUGH { WARM_UP } else { Duration::ZERO };
+    let verifier = Verifier::start(&broker.bootstrap_servers(), judged, PARTITIONS, warm_up)
+        .context("the verifier cannot be started")?;
+    Ok((Surroundings { simulators, verifier, _registry: registry, _broker: broker }, config))
+}
+
+/// Starts an exchange, one of `exchanges` that share the rate.
+fn open_market(
+    args: &DemoArgs,
+    seed: u64,
+    protocol: Protocol,
+    exchanges: usize,
+    bases: &[String],
+) -> anyhow::Result<Market> {
+    let window = matches!(args.rate, Rate::Max).then_some(MAX_UNVERIFIED / exchanges as u64);
+    let (to_ledger, ledger) = Ledger::new(LEDGER_BATCHES, window);
+    let pairs = bases.iter().map(|base| Pair { base: base.clone(), quote: quote(protocol).into() });
+    let symbols: Vec<Listed> = pairs
+        .map(|pair| Listed {
+            exchange: protocol.exchange(),
+            symbol: pair.symbol(protocol),
+            canonical: pair.canonical(),
+        })
+        .collect();
     let simulator = sim::start(SimulatorConfig {
-        symbols: symbols.to_vec(),
-        rate: args.rate,
+        symbols: symbols.iter().map(|listed| listed.symbol.clone()).collect(),
+        rate: match args.rate {
+            Rate::Max => Rate::Max,
+            Rate::PerSecond(rate) => Rate::PerSecond(rate / exchanges as f64),
+        },
         stop: Stop::After(args.run_for),
         seed,
         start_when: symbols.len(),
-        ledger: Some(ledger),
-        ..SimulatorConfig::new(Exchange::Binance)
+        ledger: Some(to_ledger),
+        ..SimulatorConfig::new(protocol)
     })?;
-    let variables = [
-        ("K2_EXCHANGE", "binance".to_string()),
-        ("K2_SYMBOLS", symbols.join(",")),
-        ("K2_BINANCE_WS_URL", simulator.url()),
-        ("K2_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers()),
-        ("K2_KAFKA_SCHEMA_REGISTRY_URL", registry.url()),
+    Ok(Market { protocol, simulator, symbols, ledger })
+}
+
+/// The engine's configuration: a feed for each market, in their order.
+fn configure(markets: &[Market], broker: &EmbeddedBroker, registry: &EmbeddedRegistry) -> anyhow::Result<Config> {
+    let mut variables = vec![
+        ("K2_KAFKA_BOOTSTRAP_SERVERS".to_string(), broker.bootstrap_servers()),
+        ("K2_KAFKA_SCHEMA_REGISTRY_URL".to_string(), registry.url()),
     ];
-    let mut config = Config::load(None, variables.map(|(name, value)| (name.to_string(), value)))?;
-    config.cores.wait = args.wait;
-    let feed = &config.feeds[0];
-    for kind in Kind::ALL {
-        broker.create_topic(feed.topic(kind), PARTITIONS)?;
+    for Market { protocol, simulator, symbols, .. } in markets {
+        let symbols: Vec<&str> = symbols.iter().map(|listed| listed.symbol.as_str()).collect();
+        let exchange = protocol.exchange();
+        variables.push(("K2_EXCHANGE".to_string(), exchange.to_string()));
+        variables.push(("K2_SYMBOLS".to_string(), symbols.join(",")));
+        variables.push((format!("K2_{}_WS_URL", exchange.to_uppercase()), simulator.url()));
     }
-    let warm_up = if args.run_for >= LONG_ENOUGH { WARM_UP } else { Duration::ZERO };
-    let verifier = Verifier::start(&broker.bootstrap_servers(), feed, PARTITIONS, symbols, reader, warm_up)
-        .context("the verifier cannot be started")?;
-    Ok((Surroundings { simulator, verifier, _registry: registry, _broker: broker }, config))
+    Ok(Config::load(None, variables)?)
+}
+
+/// What the exchange's pairs are paid in.
+fn quote(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::BinanceSpot | Protocol::BinanceUsdm | Protocol::Bybit | Protocol::Okx => "USDT",
+        Protocol::KrakenV2 | Protocol::KrakenV1 | Protocol::CoinbaseAdvanced | Protocol::CoinbaseExchange => "USD",
+    }
 }
 
 /// How a demo came to its end.
@@ -159,23 +215,24 @@ fn watch(
     screen: &mut Screen,
     run_for: Duration,
 ) -> Finished {
-    let Surroundings { simulator, verifier, .. } = surroundings;
+    let Surroundings { simulators, verifier, .. } = surroundings;
     let mut market_began: Option<Instant> = None;
     let mut collected = Instant::now();
     let mut moved = (Instant::now(), 0);
     let mut warm = run_for < LONG_ENOUGH;
     loop {
         let interrupted = signals.wait(LOOK);
-        let (sent, verified) = (simulator.progress().sent, verifier.verified());
+        let sent = simulators.iter().map(Simulator::progress).map(|Progress { sent, .. }| sent).sum();
+        let (is_done, verified) = (simulators.iter().all(Simulator::is_done), verifier.verified());
         let began = *market_began.get_or_insert_with(Instant::now);
         if sent == 0 {
             market_began = None;
             collected = Instant::now();
         }
-        if verified > moved.1 || !simulator.is_done() {
+        if verified > moved.1 || !is_done {
             moved = (Instant::now(), verified);
         }
-        let all_out = simulator.is_done() && verified >= sent;
+        let all_out = is_done && verified >= sent;
         if interrupted || all_out || engine.has_failed() || moved.0.elapsed() > PATIENCE {
             return Finished { elapsed: began.elapsed(), interrupted };
         }
@@ -190,14 +247,14 @@ fn watch(
     }
 }
 
-/// Names of real pairs first; made-up ones after that.
-fn symbols(count: usize) -> Vec<String> {
+/// Names of real currencies first; made-up ones after that.
+fn bases(count: usize) -> Vec<String> {
     const BASES: &str = "BTC ETH SOL XRP DOGE ADA AVAX LINK DOT TRX LTC BCH NEAR UNI APT ICP ETC XLM FIL ATOM HBAR ARB OP \
                          INJ SUI SEI TIA RUNE AAVE MKR SNX CRV LDO GRT ALGO EGLD FLOW XTZ SAND MANA AXS GALA CHZ ENJ ZEC \
                          DASH KSM COMP YFI WIF";
     let bases = BASES.split_whitespace().map(str::to_string);
     let made_up = (1..).map(|number| format!("SIM{number}"));
-    bases.chain(made_up).take(count).map(|base| format!("{base}USDT")).collect()
+    bases.chain(made_up).take(count).collect()
 }
 
 impl Verdict {

@@ -86,7 +86,7 @@ impl Screen {
         accounting: &Accounting,
         hops: &Hops,
         verdict: &Verdict,
-        sent: &Summary,
+        sent: &[Summary],
         interrupted: bool,
     ) {
         let _ = self.term.clear_last_lines(self.drawn);
@@ -101,15 +101,17 @@ impl Screen {
         self.line("");
         record_table(accounting).iter().for_each(|line| self.line(line));
         self.line("");
-        self.line(&format!(
-            "  exchange  {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
-            grouped(sent.progress.sent),
-            sent.sending.as_secs_f64(),
-            grouped(sent.rate as u64),
-            readable(sent.progress.lateness.p50_ns),
-            readable(sent.progress.lateness.p99_ns),
-            readable(sent.progress.lateness.max_ns)
-        ));
+        for sent in sent {
+            self.line(&format!(
+                "  exchange  {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
+                grouped(sent.progress.sent),
+                sent.sending.as_secs_f64(),
+                grouped(sent.rate as u64),
+                readable(sent.progress.lateness.p50_ns),
+                readable(sent.progress.lateness.p99_ns),
+                readable(sent.progress.lateness.max_ns)
+            ));
+        }
         self.line(&format!(
             "  topics    {} of {} trades found right on both; missing {}, twice {}, different {}, out of order {}",
             grouped(verdict.seen),

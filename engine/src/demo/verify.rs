@@ -1,6 +1,8 @@
 //! Reads both topics while they are written and compares every record with what the exchange sent.
 
-use std::collections::{HashMap, VecDeque};
+mod book;
+
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,16 +15,25 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::compare::{self, Expected, Found};
+use super::compare::{self, Listed};
 use crate::clock::unix_now_ns;
-use crate::config::Feed;
 use crate::latency::histogram;
-use crate::sim::{Batch, LedgerReader};
+use crate::sim::LedgerReader;
+use book::{Book, Fault, Finding};
 
 /// Most discrepancies that are told in words.
 const TOLD: usize = 20;
 /// How long the consumer waits for a record before it looks whether it is to end.
 const POLL: Duration = Duration::from_millis(20);
+
+/// A feed that is judged: where it writes, what it is fed, and what was sent to it.
+pub(super) struct Judged {
+    pub(super) topic: String,
+    pub(super) topic_raw: String,
+    /// In the order of the ledger's indexes.
+    pub(super) symbols: Vec<Listed>,
+    pub(super) ledger: LedgerReader,
+}
 
 /// The thread that verifies.
 pub(super) struct Verifier {
@@ -31,7 +42,8 @@ pub(super) struct Verifier {
 }
 
 struct Shared {
-    verified: Arc<AtomicU64>,
+    /// By feed.
+    verified: Vec<Arc<AtomicU64>>,
     faults: AtomicU64,
     stop: AtomicBool,
 }
@@ -42,7 +54,7 @@ pub(super) struct Verdict {
     pub(super) expected: u64,
     /// Trades found right on both topics.
     pub(super) seen: u64,
-    /// Trades that a topic lacks.
+    /// Trades that a topic lacks, and frames without trades that the raw topic lacks.
     pub(super) missing: u64,
     /// Records that came again.
     pub(super) duplicate: u64,
@@ -68,15 +80,8 @@ impl Verdict {
 }
 
 impl Verifier {
-    /// Starts to read the topics of `feed`, all their partitions from the beginning.
-    pub(super) fn start(
-        servers: &str,
-        feed: &Feed,
-        partitions: i32,
-        symbols: &[String],
-        ledger: LedgerReader,
-        warm_up: Duration,
-    ) -> anyhow::Result<Self> {
+    /// Starts to read the topics of the feeds, all their partitions from the beginning.
+    pub(super) fn start(servers: &str, feeds: Vec<Judged>, partitions: i32, warm_up: Duration) -> anyhow::Result<Self> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", servers)
             .set("group.id", "k2-feed-demo")
@@ -85,37 +90,30 @@ impl Verifier {
             .set("queued.max.messages.kbytes", "65536")
             .create()?;
         let mut assignment = TopicPartitionList::new();
-        for topic in [&feed.topic, &feed.topic_raw] {
+        for topic in feeds.iter().flat_map(|feed| [&feed.topic, &feed.topic_raw]) {
             for partition in 0..partitions {
                 assignment.add_partition_offset(topic, partition, Offset::Beginning)?;
             }
         }
         consumer.assign(&assignment)?;
-        let shared =
-            Arc::new(Shared { verified: ledger.verified(), faults: AtomicU64::new(0), stop: AtomicBool::new(false) });
-        let (raw_topic, symbols, work_shared) = (feed.topic_raw.clone(), symbols.to_vec(), shared.clone());
-        let comparison = compare::Comparison::new()?;
+        let shared = Arc::new(Shared {
+            verified: feeds.iter().map(|feed| feed.ledger.verified()).collect(),
+            faults: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let (work_shared, warm_up_ns) = (shared.clone(), warm_up.as_nanos() as i64);
+        let readers = feeds.iter().map(|_| compare::Reader::new()).collect::<anyhow::Result<Vec<_>>>()?;
         let thread = std::thread::Builder::new().name("demo-verify".into()).spawn(move || {
-            let work = Work {
-                raw_topic,
-                comparison,
-                books: symbols.iter().map(|symbol| (symbol.clone(), Book::default())).collect(),
-                symbols,
-                ledger,
-                warm_up_ns: warm_up.as_nanos() as i64,
-                warm_at_ns: None,
-                settled: 0,
-                verdict: Verdict::new(),
-                shared: work_shared,
-            };
-            work.run(&consumer)
+            // Made here because batches are shared within this thread only.
+            let feeds = feeds.into_iter().zip(readers).map(|(feed, reader)| Feed::new(feed, reader)).collect();
+            Work { feeds, warm_up_ns, warm_at_ns: None, verdict: Verdict::new(), shared: work_shared }.run(&consumer)
         })?;
         Ok(Verifier { thread, shared })
     }
 
     /// Trades found on both topics so far, and compared.
     pub(super) fn verified(&self) -> u64 {
-        self.shared.verified.load(Ordering::Acquire)
+        self.shared.verified.iter().map(|verified| verified.load(Ordering::Acquire)).sum()
     }
 
     /// Discrepancies so far.
@@ -147,42 +145,80 @@ impl Verdict {
 }
 
 /// The two topics.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
-    Raw = 0,
-    Normalized = 1,
+    Raw,
+    Normalized,
 }
 
-/// One symbol's trades that were sent and not yet found on both topics, by id.
-#[derive(Default)]
-struct Book {
-    sent: VecDeque<Entry>,
-    /// The first id sent.
-    first: Option<u64>,
-    /// The latest id seen on each topic.
-    latest: [u64; 2],
+/// One feed's part of the work.
+struct Feed {
+    topic: String,
+    topic_raw: String,
+    reader: compare::Reader,
+    /// In the order of the ledger's indexes.
+    books: Vec<Book>,
+    /// By the exchange's symbol.
+    places: HashMap<String, usize>,
+    ledger: LedgerReader,
+    /// Trades found on both topics, right or not.
+    settled: u64,
 }
 
-struct Entry {
-    batch: Rc<Batch>,
-    place: usize,
-    id: u64,
-    seen: [bool; 2],
-    /// Whether neither topic told it otherwise than it was sent.
-    is_right: bool,
+impl Feed {
+    fn new(feed: Judged, reader: compare::Reader) -> Self {
+        let Judged { topic, topic_raw, symbols, ledger } = feed;
+        let places = symbols.iter().enumerate().map(|(place, listed)| (listed.symbol.clone(), place)).collect();
+        let books = symbols.into_iter().map(Book::new).collect();
+        Feed { topic, topic_raw, reader, books, places, ledger, settled: 0 }
+    }
+
+    fn side(&self, topic: &str) -> Option<Side> {
+        match topic {
+            topic if topic == self.topic_raw => Some(Side::Raw),
+            topic if topic == self.topic => Some(Side::Normalized),
+            _ => None,
+        }
+    }
+
+    /// The book of a record's symbol, and what the record is in it.
+    fn judge(&mut self, side: Side, message: &BorrowedMessage<'_>) -> Result<(usize, Finding), String> {
+        let key = message.key().map(String::from_utf8_lossy);
+        let place = |symbol: &str| self.places.get(symbol).copied();
+        let nobody = |symbol: &str| format!("{symbol}: nobody sent this symbol");
+        match side {
+            Side::Raw => {
+                let symbol = key.ok_or("a record has no key")?;
+                let place = place(&symbol).ok_or_else(|| nobody(&symbol))?;
+                Ok((place, self.books[place].raw(message.payload().unwrap_or_default())))
+            }
+            Side::Normalized => {
+                let record = self.reader.read(message)?;
+                let place = place(&record.symbol).ok_or_else(|| nobody(&record.symbol))?;
+                Ok((place, self.books[place].normalized(&record)))
+            }
+        }
+    }
+
+    /// Strikes off a book what was found on both topics; returns how many trades were right.
+    fn settle(&mut self, place: usize) -> u64 {
+        let mut right = 0;
+        while let Some(settled) = self.books[place].settle() {
+            right += settled.right;
+            self.settled += settled.trades;
+            if let Ok(batch) = Rc::try_unwrap(settled.batch) {
+                self.ledger.give_back(batch);
+            }
+        }
+        right
+    }
 }
 
 struct Work {
-    raw_topic: String,
-    comparison: compare::Comparison,
-    books: HashMap<String, Book>,
-    symbols: Vec<String>,
-    ledger: LedgerReader,
+    feeds: Vec<Feed>,
     warm_up_ns: i64,
     /// From when on latencies count.
     warm_at_ns: Option<i64>,
-    /// Trades found on both topics, right or not.
-    settled: u64,
     verdict: Verdict,
     shared: Arc<Shared>,
 }
@@ -199,106 +235,65 @@ impl Work {
         }
     }
 
-    /// One record of either topic.
+    /// One record of any topic.
     fn take(&mut self, message: &BorrowedMessage<'_>) {
         let seen_at = unix_now_ns();
-        let side = if message.topic() == self.raw_topic { Side::Raw } else { Side::Normalized };
         // A trade is in the ledger before its bytes are on the wire.
         self.note_sent();
-        let found = match side {
-            Side::Raw => self.as_sent(message).map_or_else(|| compare::raw(message), Ok),
-            Side::Normalized => self.comparison.normalized(message),
+        let mut feeds = self.feeds.iter_mut().enumerate();
+        let Some((index, side)) = feeds.find_map(|(index, feed)| Some((index, feed.side(message.topic())?))) else {
+            return;
         };
-        match found {
-            Ok(found) => self.compare(side, &found, seen_at),
-            Err(what) => self.fault(|verdict| &mut verdict.mismatched, format!("{}: {what}", message.topic())),
+        match self.feeds[index].judge(side, message) {
+            Ok((place, finding)) => {
+                if let Some((due_ns, trades)) = finding.frame {
+                    self.measure(due_ns, trades, seen_at, compare::received_ns(message));
+                }
+                self.verdict.seen += self.feeds[index].settle(place);
+                self.shared.verified[index].store(self.feeds[index].settled, Ordering::Release);
+                finding.faults.into_iter().for_each(|fault| self.fault(fault));
+            }
+            Err(what) => self.fault(Fault::Mismatched(format!("{}: {what}", message.topic()))),
         }
     }
 
-    /// A raw record that is the next one of its symbol, as it should be.
-    fn as_sent<'a>(&self, message: &'a BorrowedMessage<'_>) -> Option<Found<'a>> {
-        let symbol = std::str::from_utf8(message.key()?).ok()?;
-        let book = self.books.get(symbol)?;
-        let next = book.sent.partition_point(|entry| entry.id <= book.latest[Side::Raw as usize]);
-        let entry = book.sent.get(next)?;
-        compare::raw_as_sent(message, symbol, entry.id, &Expected::of(&entry.batch, entry.place))
-    }
-
-    /// Takes in what the exchange has sent meanwhile.
+    /// Takes in what the exchanges have sent meanwhile.
     fn note_sent(&mut self) {
-        while let Ok(batch) = self.ledger.try_recv() {
-            let batch = Rc::new(batch);
-            self.verdict.expected += batch.trades.len() as u64;
-            if let (None, Some(first)) = (self.warm_at_ns, batch.trades.first()) {
-                self.warm_at_ns = Some(first.due_unix_ns + self.warm_up_ns);
-            }
-            for (place, trade) in batch.trades.iter().enumerate() {
-                let symbol = &self.symbols[trade.symbol as usize];
-                if let Some(book) = self.books.get_mut(symbol) {
-                    book.first.get_or_insert(trade.id);
-                    let (batch, id, seen) = (batch.clone(), trade.id, [false; 2]);
-                    book.sent.push_back(Entry { batch, place, id, seen, is_right: true });
+        for feed in &mut self.feeds {
+            while let Ok(batch) = feed.ledger.try_recv() {
+                let batch = Rc::new(batch);
+                self.verdict.expected += batch.trades.len() as u64;
+                if let (None, Some(first)) = (self.warm_at_ns, batch.frames.first()) {
+                    self.warm_at_ns = Some(first.due_unix_ns + self.warm_up_ns);
+                }
+                for (place, frame) in batch.frames.iter().enumerate() {
+                    feed.books[frame.symbol as usize].note(batch.clone(), place);
                 }
             }
         }
     }
 
-    fn compare(&mut self, side: Side, found: &Found<'_>, seen_at: i64) {
-        let at = side as usize;
-        let Some(book) = self.books.get_mut(found.symbol()) else {
-            let what = format!("{}: nobody sent this symbol", found.symbol());
-            return self.fault(|verdict| &mut verdict.mismatched, what);
-        };
-        let id = found.id();
-        let described = || format!("{} trade {id}", found.symbol());
-        let place = book.sent.partition_point(|entry| entry.id < id);
-        let known = book.sent.get_mut(place).filter(|entry| entry.id == id);
-        let Some(entry) = known.filter(|entry| !entry.seen[at]) else {
-            // What was verified has left the book; what was never sent is beyond its end.
-            let again = book.first.is_some_and(|first| id >= first) && id <= book.latest[at];
-            let what = format!("{}: {}", described(), if again { "came again" } else { "was never sent" });
-            return match again {
-                true => self.fault(|verdict| &mut verdict.duplicate, what),
-                false => self.fault(|verdict| &mut verdict.mismatched, what),
-            };
-        };
-        entry.seen[at] = true;
-        let in_order = id > book.latest[at];
-        book.latest[at] = book.latest[at].max(id);
-        let expected = Expected::of(&entry.batch, entry.place);
-        let due = expected.due_unix_ns;
-        let difference = found.differs(&expected);
-        entry.is_right &= difference.is_none();
-        let warm = self.warm_at_ns.is_some_and(|warm| due >= warm);
-        if let (Some(received), true) = (found.received_ns(), warm) {
-            self.verdict.recv.saturating_record((received - due).max(0) as u64);
-            self.verdict.end_to_end.saturating_record((seen_at - due).max(0) as u64);
-        }
-        self.settle(found.symbol());
-        if !in_order {
-            self.fault(|verdict| &mut verdict.out_of_order, format!("{}: came after a later one", described()));
-        }
-        if let Some(difference) = difference {
-            self.fault(|verdict| &mut verdict.mismatched, format!("{}: {difference}", described()));
+    /// The times of a frame's trades; told by raw records, so that a trade is counted once.
+    fn measure(&mut self, due_ns: i64, trades: u64, seen_at: i64, received_ns: Option<i64>) {
+        let warm = self.warm_at_ns.is_some_and(|warm| due_ns >= warm);
+        if let (Some(received_ns), true) = (received_ns, warm) {
+            self.verdict.recv.saturating_record_n((received_ns - due_ns).max(0) as u64, trades);
+            self.verdict.end_to_end.saturating_record_n((seen_at - due_ns).max(0) as u64, trades);
         }
     }
 
-    /// Strikes trades off the book that were found on both topics.
-    fn settle(&mut self, symbol: &str) {
-        let Some(book) = self.books.get_mut(symbol) else { return };
-        while let Some(entry) = book.sent.pop_front_if(|entry| entry.seen == [true; 2]) {
-            self.verdict.seen += u64::from(entry.is_right);
-            self.settled += 1;
-            if let Ok(batch) = Rc::try_unwrap(entry.batch) {
-                self.ledger.give_back(batch);
-            }
-        }
-        self.shared.verified.store(self.settled, Ordering::Release);
-    }
-
-    fn fault(&mut self, column: impl FnOnce(&mut Verdict) -> &mut u64, what: String) {
-        *column(&mut self.verdict) += 1;
+    fn fault(&mut self, fault: Fault) {
+        let (column, what) = match fault {
+            Fault::Duplicate(what) => (&mut self.verdict.duplicate, what),
+            Fault::Mismatched(what) => (&mut self.verdict.mismatched, what),
+            Fault::OutOfOrder(what) => (&mut self.verdict.out_of_order, what),
+        };
+        *column += 1;
         self.shared.faults.fetch_add(1, Ordering::Relaxed);
+        self.tell(what);
+    }
+
+    fn tell(&mut self, what: String) {
         if self.verdict.discrepancies.len() < TOLD {
             self.verdict.discrepancies.push(what);
         }
@@ -307,22 +302,12 @@ impl Work {
     /// What is still on the books is missing.
     fn conclude(mut self) -> Verdict {
         self.note_sent();
-        for (symbol, book) in std::mem::take(&mut self.books) {
-            for entry in book.sent {
-                let lacking = match entry.seen {
-                    [true, true] => {
-                        self.verdict.seen += u64::from(entry.is_right);
-                        continue;
-                    }
-                    [false, false] => "both topics",
-                    [false, true] => "the raw topic",
-                    [true, false] => "the normalized topic",
-                };
-                self.fault(
-                    |verdict| &mut verdict.missing,
-                    format!("{symbol} trade {}: missing on {lacking}", entry.id),
-                );
-            }
+        for book in std::mem::take(&mut self.feeds).into_iter().flat_map(|feed| feed.books) {
+            let (missing, right) = book.conclude();
+            self.verdict.seen += right;
+            self.verdict.missing += missing.len() as u64;
+            self.shared.faults.fetch_add(missing.len() as u64, Ordering::Relaxed);
+            missing.into_iter().for_each(|what| self.tell(what));
         }
         self.verdict
     }

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
-use crossbeam::channel::{RecvTimeoutError, bounded};
 
 use super::config::{Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
 use super::simulator::start;
-use crate::venue::Exchange;
+use crate::config::ConfigErrors;
+use crate::config::nearest::nearest;
+use crate::signals::Signals;
+use crate::venue::protocol::Protocol;
 
 /// Between looks whether the market is over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,17 +25,22 @@ const LOOK: Duration = Duration::from_millis(20);
 /// SIGTERM, or with --count or --for.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// Whose protocol to speak: binance
-    #[arg(value_name = "EXCHANGE")]
-    exchange: Exchange,
+    /// Whose protocol to speak: binance, binance-usdm, kraken, coinbase, bybit or okx
+    #[arg(value_name = "EXCHANGE", value_parser = parse_exchange)]
+    exchange: &'static str,
+
+    /// Which of the exchange's protocols, where it has two: v2 or v1 of kraken (both are served, on /v2 and on /; this
+    /// chooses which address is printed), advanced or exchange of coinbase [default: the first]
+    #[arg(long, value_name = "NAME")]
+    protocol: Option<String>,
 
     /// Address and port to listen on; with port 0 the system chooses one
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
 
-    /// The symbols that exist, uppercase, separated by commas [default: whichever is subscribed]
+    /// The symbols that exist, as the exchange writes them, separated by commas [default: whichever is subscribed]
     ///
-    /// A subscription to any other is acknowledged and stays silent, as at the exchange.
+    /// A subscription to any other is refused, or acknowledged and stays silent, as at the exchange.
     #[arg(long, value_name = "SYMBOLS", value_delimiter = ',')]
     symbols: Vec<String>,
 
@@ -58,7 +65,8 @@ pub struct SimulateArgs {
 
     /// Send this recording (lines `<received ns> <frame>`, plain or .gz) instead of generated trades
     ///
-    /// Each client gets the frames of the streams that it subscribed, byte for byte; on /ws without their envelope.
+    /// Each client gets the frames of the streams that it subscribed, byte for byte; on binance's /ws without their
+    /// envelope.
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
 
@@ -72,13 +80,14 @@ pub struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    fn config(self) -> SimulatorConfig {
+    fn config(self) -> Result<SimulatorConfig, ConfigErrors> {
+        let protocol = choose(self.exchange, self.protocol.as_deref()).map_err(|error| ConfigErrors(vec![error]))?;
         let stop = match (self.count, self.duration) {
             (Some(count), _) => Stop::Count(count),
             (None, Some(duration)) => Stop::After(duration),
             (None, None) => Stop::Never,
         };
-        SimulatorConfig {
+        Ok(SimulatorConfig {
             listen: self.listen,
             symbols: self.symbols,
             rate: self.rate,
@@ -86,8 +95,8 @@ impl SimulateArgs {
             stop,
             seed: self.seed,
             replay: self.replay.map(|file| Replay { file, speed: self.speed }),
-            ..SimulatorConfig::new(self.exchange)
-        }
+            ..SimulatorConfig::new(protocol)
+        })
     }
 }
 
@@ -96,26 +105,46 @@ impl SimulateArgs {
 /// # Errors
 /// If the simulator does not start, or stdout is closed.
 pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
-    let (signal, signalled) = bounded(1);
-    ctrlc::set_handler(move || {
-        // Full: a signal came before, and is enough.
-        let _ = signal.try_send(());
-    })
-    .context("cannot watch for SIGINT and SIGTERM")?;
-    let simulator = start(args.config())?;
+    let signals = Signals::install()?;
+    let simulator = start(args.config()?)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on {}", simulator.url())
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")?;
-    while !simulator.is_done() {
-        match signalled.recv_timeout(LOOK) {
-            Ok(()) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => bail!("the watch for signals ended"),
-        }
-    }
+    while !simulator.is_done() && !signals.wait(LOOK) {}
     let summary = simulator.stop();
     writeln!(stdout, "{summary}").context("cannot write the summary to stdout")
+}
+
+/// The name of an exchange.
+fn parse_exchange(text: &str) -> Result<&'static str, String> {
+    named(text, "exchange", Protocol::ALL.map(Protocol::exchange).to_vec())
+}
+
+/// The protocol of this name among those of an exchange; without a name its first.
+fn choose(exchange: &str, name: Option<&str>) -> Result<Protocol, String> {
+    let of_exchange: Vec<Protocol> =
+        Protocol::ALL.into_iter().filter(|protocol| protocol.exchange() == exchange).collect();
+    let names: Vec<&'static str> = of_exchange.iter().map(|protocol| protocol.name()).collect();
+    let name = match name {
+        Some(name) => named(name, &format!("protocol of {exchange}"), names)?,
+        None => names.first().copied().unwrap_or_default(),
+    };
+    let found = of_exchange.into_iter().find(|protocol| protocol.name() == name);
+    found.ok_or_else(|| format!("{exchange} has no protocol {name:?}"))
+}
+
+/// The one of `known` that is `text`; else an error that names the most likely one.
+fn named(text: &str, what: &str, mut known: Vec<&'static str>) -> Result<&'static str, String> {
+    known.dedup();
+    if let Some(found) = known.iter().find(|name| **name == text) {
+        return Ok(found);
+    }
+    let list = known.join(", ");
+    Err(match nearest(text, known.iter().copied()) {
+        Some(nearest) => format!("{what} {text:?} is not known, did you mean {nearest:?}? Known are: {list}"),
+        None => format!("{what} {text:?} is not known. Known are: {list}"),
+    })
 }
 
 /// A rate as it is written: trades per second, or `max`.
@@ -155,6 +184,23 @@ fn positive(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exchanges_and_protocols_are_read() {
+        assert_eq!(parse_exchange("binance-usdm"), Ok("binance-usdm"));
+        assert_eq!(choose("kraken", None), Ok(Protocol::KrakenV2));
+        assert_eq!(choose("kraken", Some("v1")), Ok(Protocol::KrakenV1));
+        assert_eq!(choose("coinbase", None), Ok(Protocol::CoinbaseAdvanced));
+        assert_eq!(
+            parse_exchange("krakn").unwrap_err(),
+            "exchange \"krakn\" is not known, did you mean \"kraken\"? \
+             Known are: binance, binance-usdm, kraken, coinbase, bybit, okx"
+        );
+        assert_eq!(
+            choose("coinbase", Some("advance")).unwrap_err(),
+            "protocol of coinbase \"advance\" is not known, did you mean \"advanced\"? Known are: advanced, exchange"
+        );
+    }
 
     #[test]
     fn rates_speeds_and_bursts_are_read() {

@@ -5,17 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dialect::{self, Rules};
 use super::ledger::Ledger;
 use super::replay::RecordingError;
-use crate::venue::Exchange;
+use crate::venue::protocol::Protocol;
 
 /// Unsent bytes of one connection above which its reader counts as slow and is cut.
 pub(super) const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
-/// Binance's interval between ping frames (web-socket-streams.md, "General WSS information").
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Binance disconnects whoever has not answered a ping within a minute (same place).
-pub(super) const PONG_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How long a client may take to answer a close frame.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Trades due within this time go out together.
@@ -75,11 +71,11 @@ pub struct Replay {
 /// What a simulator is asked to do. Start from [`SimulatorConfig::new`] and change what matters.
 #[derive(Debug, Clone)]
 pub struct SimulatorConfig {
-    /// Whose protocol is spoken.
-    pub exchange: Exchange,
+    /// The protocol that is spoken, and with it any other that the exchange serves at the same address.
+    pub protocol: Protocol,
     /// Where to listen; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// The symbols that exist, uppercase. Empty: whichever well-formed symbol is subscribed exists.
+    /// The symbols that exist, as the exchange writes them. Empty: whichever well-formed symbol is subscribed exists.
     pub symbols: Vec<String>,
     /// The market's rate over all symbols that have been subscribed at least once.
     pub rate: Rate,
@@ -91,10 +87,8 @@ pub struct SimulatorConfig {
     pub seed: u64,
     /// The clock starts once so many different symbols (streams, in a replay) are subscribed; at least 1.
     pub start_when: usize,
-    /// Between ping frames on each connection.
-    pub ping_interval: Duration,
-    /// A ping unanswered for so long ends the connection.
-    pub pong_timeout: Duration,
+    /// What is demanded of clients, and how the exchange shows that it lives.
+    pub rules: Rules,
     /// How long a client may take to answer a close frame, at the end too, before its connection is dropped.
     pub close_timeout: Duration,
     /// The shortest sleep between batches: above `1 / resolution` trades a second, those due within it go out
@@ -113,9 +107,9 @@ pub struct SimulatorConfig {
 
 impl SimulatorConfig {
     /// 1,000 trades a second without end, on a port of 127.0.0.1 that the system chooses.
-    pub fn new(exchange: Exchange) -> Self {
+    pub fn new(protocol: Protocol) -> Self {
         Self {
-            exchange,
+            protocol,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             symbols: Vec::new(),
             rate: Rate::PerSecond(1_000.0),
@@ -123,8 +117,7 @@ impl SimulatorConfig {
             stop: Stop::Never,
             seed: 1,
             start_when: 1,
-            ping_interval: PING_INTERVAL,
-            pong_timeout: PONG_TIMEOUT,
+            rules: Rules::of(protocol),
             close_timeout: CLOSE_TIMEOUT,
             resolution: RESOLUTION,
             backlog_bytes: BACKLOG_BYTES,
@@ -165,8 +158,9 @@ impl SimulatorConfig {
         if self.replay.is_some() && self.ledger.is_some() {
             return Err(SimError::LedgerWithReplay);
         }
-        if let Some(bad) = self.symbols.iter().find(|symbol| !is_symbol(symbol)) {
-            return Err(SimError::Symbol(bad.clone()));
+        let dialect = dialect::of(self.protocol);
+        if let Some(bad) = self.symbols.iter().find(|symbol| !dialect.is_symbol(symbol)) {
+            return Err(SimError::Symbol { symbol: bad.clone(), example: dialect.symbol("BTC", "USDT") });
         }
         if let Some(twice) = duplicate(&self.symbols) {
             return Err(SimError::SymbolTwice(twice.to_owned()));
@@ -176,11 +170,6 @@ impl SimulatorConfig {
         }
         Ok(())
     }
-}
-
-/// Binance's symbols are uppercase letters and digits; letters may be non-ASCII since December 2025.
-pub(crate) fn is_symbol(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() && !c.is_lowercase())
 }
 
 fn duplicate(names: &[String]) -> Option<&str> {
@@ -213,8 +202,13 @@ pub enum SimError {
     #[error("replay speed {0} is not a positive number; give e.g. 1.0 for as recorded, or 'max'")]
     Speed(f64),
     /// Not a symbol.
-    #[error("symbol '{0}' is not uppercase letters and digits; write it as the exchange does, e.g. BTCUSDT")]
-    Symbol(String),
+    #[error("symbol '{symbol}' is none of this exchange's; write it as the exchange does, in capitals, e.g. {example}")]
+    Symbol {
+        /// What was given.
+        symbol: String,
+        /// A symbol as the exchange writes it.
+        example: String,
+    },
     /// A symbol is listed twice.
     #[error("symbol '{0}' is listed twice; a symbol has one market, so list it once")]
     SymbolTwice(String),

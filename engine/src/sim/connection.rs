@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
 use super::config::SimulatorConfig;
+use super::dialect::Session;
 use super::meter::Meter;
 use super::outbound::{Mark, Outbound};
-use super::protocol::{Protocol, Session};
 use super::schedule::Clock;
 
 /// A thread that panicked leaves whole values behind everywhere here, so the others go on and end in order.
@@ -24,12 +24,24 @@ pub(crate) struct Connection {
     /// `None` until the handshake is over.
     pub(crate) session: Mutex<Option<Session>>,
     pub(crate) outbound: Mutex<Outbound>,
+    /// What the market's thread is to say, where it says everything.
+    pub(crate) notes: Mutex<Vec<Note>>,
+    /// Frames that the market's thread has numbered; no other touches it.
+    pub(crate) numbered: AtomicU64,
+}
+
+/// Something to say on a connection besides trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// A reply, yet without its number.
+    Reply(String),
+    /// It is time for a heartbeat.
+    Heartbeat,
 }
 
 /// What the simulator's threads share.
 pub(crate) struct Hub {
     pub(crate) config: SimulatorConfig,
-    pub(crate) protocol: Box<dyn Protocol>,
     pub(crate) meter: Meter,
     /// Set when the market opens.
     pub(crate) clock: OnceLock<Clock>,
@@ -40,21 +52,22 @@ pub(crate) struct Hub {
     /// Changes whenever a connection or a subscription comes or goes.
     version: AtomicU64,
     stopping: AtomicBool,
+    cut_asked: AtomicBool,
     market: OnceLock<Thread>,
 }
 
 impl Hub {
-    pub(crate) fn new(config: SimulatorConfig, protocol: Box<dyn Protocol>) -> Self {
+    pub(crate) fn new(config: SimulatorConfig) -> Self {
         Self {
             symbols: Mutex::new(config.symbols.clone()),
             config,
-            protocol,
             meter: Meter::new(),
             clock: OnceLock::new(),
             connections: Mutex::new(Vec::new()),
             numbered: AtomicU64::new(0),
             version: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
+            cut_asked: AtomicBool::new(false),
             market: OnceLock::new(),
         }
     }
@@ -63,7 +76,14 @@ impl Hub {
     pub(crate) fn admit(&self, socket: TcpStream, peer: SocketAddr) -> Arc<Connection> {
         let number = self.numbered.fetch_add(1, Ordering::Relaxed) + 1;
         let outbound = Mutex::new(Outbound::new(socket));
-        let connection = Arc::new(Connection { number, peer, session: Mutex::new(None), outbound });
+        let connection = Arc::new(Connection {
+            number,
+            peer,
+            session: Mutex::new(None),
+            outbound,
+            notes: Mutex::new(Vec::new()),
+            numbered: AtomicU64::new(0),
+        });
         lock(&self.connections).push(Arc::clone(&connection));
         connection
     }
@@ -135,6 +155,27 @@ impl Hub {
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.wake_market();
+    }
+
+    /// Has the market's thread drop every connection between two batches.
+    pub(crate) fn ask_for_cut(&self) {
+        self.cut_asked.store(true, Ordering::Release);
+        self.wake_market();
+    }
+
+    /// Drops every connection if that was asked for.
+    pub(crate) fn cut_if_asked(&self) {
+        if self.cut_asked.load(Ordering::Relaxed) && self.cut_asked.swap(false, Ordering::Acquire) {
+            self.cut_all();
+            self.changed();
+        }
+    }
+
+    /// Drops every connection.
+    pub(crate) fn cut_all(&self) {
+        for connection in self.connections() {
+            lock(&connection.outbound).cut();
+        }
     }
 
     fn wake_market(&self) {

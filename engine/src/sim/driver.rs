@@ -1,5 +1,6 @@
 //! The market's thread: puts on the wire whatever is due, all of it at once, then waits for the next moment.
 
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::config::Stop;
@@ -8,26 +9,33 @@ use super::wire::Wire;
 
 /// Frames put on the wire before the sockets are served again: some 600 KiB of trades.
 const BATCH_FRAMES: u64 = 4_096;
-/// The same where the market waits for its readers: enough to make a system call cheap, some 80 KiB.
-const UNPACED_BATCH_FRAMES: u64 = 512;
+/// Trades at a time where the market waits for its readers: enough to make a system call cheap, some 80 KiB.
+const UNPACED_BATCH_TRADES: u64 = 512;
 /// Between attempts to write what a socket did not take. It holds megabytes, so it does not run dry meanwhile.
 const RETRY_NS: i64 = 50_000;
 /// Between looks at connections that only a reader's thread may have left unsent bytes on.
 const IDLE_NS: i64 = 50_000_000;
+/// Trades of one frame are due within this time.
+const TOGETHER_NS: i64 = 5_000_000;
 
 /// Where frames come from: generated trades or a recording.
 pub(crate) trait Source {
-    /// Learns who wants what; returns how many symbols or streams have been subscribed.
-    fn resubscribe(&mut self, wire: &Wire) -> usize;
+    /// Learns who wants what, and stages what new subscribers get first; returns how many symbols or streams have been
+    /// subscribed.
+    fn resubscribe(&mut self, wire: &mut Wire) -> usize;
 
-    /// Nanoseconds from the clock's start to frame `k`; `None` if there is no such frame.
+    /// Nanoseconds from the clock's start to trade `k` (in a recording: frame `k`); `None` if there is no such trade.
     fn due_ns(&self, k: u64) -> Option<i64>;
 
-    /// How many frames may be sent now where the market waits for its readers.
+    /// How many trades may be sent now where the market waits for its readers.
     fn room(&self) -> u64;
 
-    /// Makes frame `k` and stages it for those who want it; false if nobody does.
-    fn emit(&mut self, k: u64, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool;
+    /// How many trades the next frame would hold if they were due together; at least 1. Asked once a frame.
+    fn next_run(&mut self) -> u64;
+
+    /// Makes a frame of these trades and stages it for those who want it; false if nobody does. `due_ns` is when the
+    /// last of them is due.
+    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool;
 
     /// Called before a batch is written; false if it must not be, because the simulator stops.
     fn publish(&mut self, wire: &Wire) -> bool;
@@ -49,33 +57,37 @@ pub(crate) struct Driver<S> {
     wire: Wire,
     /// Whether the market waits for its readers rather than keeping a schedule.
     unpaced: bool,
-    frames: Option<u64>,
+    trades: Option<u64>,
     until_ns: Option<i64>,
     resolution_ns: i64,
-    /// The next frame's number.
+    /// The next trade's number.
     k: u64,
+    /// How many trades the next frame holds; 0 while that is not decided.
+    run: u64,
     finished: bool,
 }
 
 impl<S: Source> Driver<S> {
     pub(crate) fn new(source: S, wire: Wire) -> Self {
         let config = &wire.hub().config;
-        let (frames, until_ns) = match config.stop {
+        let (trades, until_ns) = match config.stop {
             Stop::Never => (None, None),
             Stop::After(duration) => (None, Some(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))),
             Stop::Count(count) => (Some(count), None),
         };
         let unpaced = config.waits_for_readers();
         let resolution_ns = i64::try_from(config.resolution.as_nanos()).unwrap_or(i64::MAX);
-        Self { source, wire, unpaced, frames, until_ns, resolution_ns, k: 0, finished: false }
+        Self { source, wire, unpaced, trades, until_ns, resolution_ns, k: 0, run: 0, finished: false }
     }
 
     pub(crate) fn run(mut self) {
         sleep_exactly();
         let Some(clock) = self.open() else { return };
         while !self.wire.hub().is_stopping() {
+            self.wire.hub().cut_if_asked();
             if self.wire.refresh() {
-                self.source.resubscribe(&self.wire);
+                self.source.resubscribe(&mut self.wire);
+                self.commit(clock.now_ns());
             }
             let unwritten = self.wire.flush();
             let next = if self.finished {
@@ -96,9 +108,14 @@ impl<S: Source> Driver<S> {
             if self.wire.hub().is_stopping() {
                 return None;
             }
-            if self.wire.refresh() && self.source.resubscribe(&self.wire) >= wanted {
-                tracing::info!(subscribed = wanted, "market open");
-                return Some(*self.wire.hub().clock.get_or_init(Clock::start));
+            self.wire.hub().cut_if_asked();
+            if self.wire.refresh() {
+                let subscribed = self.source.resubscribe(&mut self.wire);
+                self.commit(0);
+                if subscribed >= wanted {
+                    tracing::info!(subscribed, "market open");
+                    return Some(*self.wire.hub().clock.get_or_init(Clock::start));
+                }
             }
             self.wire.flush();
             wait_ns(IDLE_NS);
@@ -108,9 +125,9 @@ impl<S: Source> Driver<S> {
     /// The open loop: everything due by now, however late.
     fn paced_turn(&mut self, clock: &Clock) -> Next {
         let now_ns = clock.now_ns();
-        let first = self.k;
+        let mut frames = 0;
         let next = loop {
-            if self.k - first == BATCH_FRAMES {
+            if frames == BATCH_FRAMES {
                 break Next::AtOnce;
             }
             let Some(due_ns) = self.due_ns(now_ns) else {
@@ -120,8 +137,9 @@ impl<S: Source> Driver<S> {
                 break Next::After(due_ns - now_ns);
             }
             self.emit(due_ns, now_ns);
+            frames += 1;
         };
-        self.commit(clock);
+        self.commit(clock.now_ns());
         match next {
             Next::After(_) => Next::After(self.wait_after(clock)),
             other => other,
@@ -130,7 +148,7 @@ impl<S: Source> Driver<S> {
 
     /// The due time of the next frame; where the time is over before it, the end. `None` when finished.
     fn due_ns(&mut self, now_ns: i64) -> Option<i64> {
-        let due_ns = if self.frames.is_some_and(|frames| self.k >= frames) { None } else { self.source.due_ns(self.k) };
+        let due_ns = self.plan_run(u64::MAX).and_then(|last| self.source.due_ns(last));
         match (due_ns, self.until_ns) {
             (Some(due_ns), Some(until_ns)) if due_ns >= until_ns && now_ns < until_ns => Some(until_ns),
             (Some(due_ns), until_ns) if until_ns.is_none_or(|until_ns| due_ns < until_ns) => Some(due_ns),
@@ -139,6 +157,31 @@ impl<S: Source> Driver<S> {
                 None
             }
         }
+    }
+
+    /// Decides how many trades the next frame holds, at most `most`; returns the last one's number. `None` if the count
+    /// is reached.
+    fn plan_run(&mut self, most: u64) -> Option<u64> {
+        let left = self.trades.map_or(u64::MAX, |trades| trades - self.k);
+        if left == 0 {
+            return None;
+        }
+        if self.run == 0 {
+            self.run = self.source.next_run();
+            let first_ns = self.source.due_ns(self.k)?;
+            while self.run > 1 && !self.is_due_together(first_ns) {
+                self.run -= 1;
+            }
+        }
+        self.run = self.run.min(left).min(most).max(1);
+        Some(self.k + self.run - 1)
+    }
+
+    /// Whether the last trade of the next frame is due shortly after the first, and before the end.
+    fn is_due_together(&self, first_ns: i64) -> bool {
+        self.source.due_ns(self.k + self.run - 1).is_some_and(|last_ns| {
+            last_ns - first_ns <= TOGETHER_NS && self.until_ns.is_none_or(|until_ns| last_ns < until_ns)
+        })
     }
 
     /// Time from now to the next frame: writing a batch takes a while.
@@ -150,39 +193,41 @@ impl<S: Source> Driver<S> {
     /// As much as readers and ledger have room for.
     fn unpaced_turn(&mut self, clock: &Clock, unwritten: usize) -> Next {
         let now_ns = clock.now_ns();
-        let left = self.frames.map_or(u64::MAX, |frames| frames - self.k);
+        let left = self.trades.map_or(u64::MAX, |trades| trades - self.k);
         if left == 0 || self.until_ns.is_some_and(|until_ns| now_ns >= until_ns) {
             self.finished = true;
             return Next::Nothing;
         }
-        let frames = self.source.room().min(left).min(UNPACED_BATCH_FRAMES);
-        if unwritten > 0 || frames == 0 {
+        let trades = self.source.room().min(left).min(UNPACED_BATCH_TRADES);
+        if unwritten > 0 || trades == 0 {
             return Next::After(RETRY_NS);
         }
-        for _ in 0..frames {
-            if self.source.due_ns(self.k).is_none() {
+        let end = self.k + trades;
+        while self.k < end {
+            if self.plan_run(end - self.k).and_then(|last| self.source.due_ns(last)).is_none() {
                 self.finished = true;
                 break;
             }
             self.emit(now_ns, now_ns);
         }
-        self.commit(clock);
+        self.commit(clock.now_ns());
         Next::AtOnce
     }
 
     fn emit(&mut self, due_ns: i64, now_ns: i64) {
-        let heard = self.source.emit(self.k, due_ns, now_ns, &mut self.wire);
-        self.k += 1;
+        let run = std::mem::take(&mut self.run);
+        let heard = self.source.emit(self.k..self.k + run, due_ns, now_ns, &mut self.wire);
+        self.k += run;
         let meter = &self.wire.hub().meter;
         meter.scheduled.store(self.k, Ordering::Relaxed);
         let counter = if heard { &meter.sent } else { &meter.unheard };
         // Only this thread writes these.
-        counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        counter.store(counter.load(Ordering::Relaxed) + run, Ordering::Relaxed);
     }
 
-    fn commit(&mut self, clock: &Clock) {
+    fn commit(&mut self, now_ns: i64) {
         if self.source.publish(&self.wire) {
-            self.wire.commit(clock.now_ns());
+            self.wire.commit(now_ns);
         } else {
             self.wire.discard();
         }

@@ -1,58 +1,58 @@
-//! Generated trades: which symbol trades next, and in which forms its frame goes to whom.
+//! Generated trades: which symbol trades next, how many of its trades share a frame, and who gets the frame.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::ops::Range;
 
 use fastrand::Rng;
 
 use super::config::{Rate, SimulatorConfig};
 use super::connection::lock;
+use super::dialect::{self, Shape, Snapshot};
 use super::driver::Source;
-use super::ledger::{Batch, Ledger, SentTrade};
-use super::market::SymbolMarket;
-use super::protocol::Shape;
-use super::schedule::Schedule;
-use super::template::{Template, TimedTrade};
+use super::listing::Listing;
+use super::recorder::Recorder;
+use super::schedule::{Schedule, unix_ns};
+use super::template::{Envelope, Pen, TimedTrade, Written};
 use super::wire::Wire;
+use crate::venue::protocol::Protocol;
 
-/// Between looks whether the simulator stops while the ledger's reader keeps the market waiting.
-const LEDGER_PATIENCE: Duration = Duration::from_millis(50);
-/// Room for any trade frame.
-const FRAME_BYTES: usize = 512;
+/// Of 16 frames, so many have several trades, where frames can.
+const SEVERAL_OF_16: u8 = 5;
+/// Of 256 frames, before so many comes one that is no trade, where there are such.
+const ASIDES_OF_256: u8 = 4;
 
-/// One form of a symbol's frame, and who gets it.
-#[derive(Debug)]
-struct Form {
+/// A subscription to a symbol's trades.
+struct Wanted {
+    subscriber: usize,
+    protocol: Protocol,
     shape: Shape,
-    template: Template,
-    subscribers: Vec<usize>,
-}
-
-#[derive(Debug)]
-struct Listing {
-    market: SymbolMarket,
-    forms: Vec<Form>,
-    /// Whether it was ever subscribed: from then on it trades, heard or not.
-    trading: bool,
+    symbol: String,
+    /// Whether trades of the past are to be shown first.
+    owed: bool,
 }
 
 /// The market of all symbols. The rate is shared evenly, in a seeded order, by the symbols that trade.
 pub(crate) struct Generator {
     schedule: Schedule,
+    unpaced: bool,
     seed: u64,
     first_trade_id: Option<u64>,
     /// Whether only the symbols listed at the start exist.
     closed: bool,
+    /// Most trades in a frame.
+    trades_per_frame: u64,
+    /// Whether times differ because some protocol has no ids.
+    times_differ: bool,
     listings: Vec<Listing>,
     indexes: HashMap<String, usize>,
     trading: Vec<usize>,
     /// Whether any trading symbol has a subscriber.
     heard: bool,
     order: Rng,
-    frame: Vec<u8>,
-    ledger: Option<Ledger>,
-    batch: Batch,
-    recorded: u64,
+    /// The trades of one frame.
+    run: Vec<TimedTrade>,
+    pen: Pen,
+    recorder: Recorder,
     warned: HashSet<String>,
 }
 
@@ -62,20 +62,23 @@ impl Generator {
             Rate::PerSecond(rate) => Schedule::new(rate, config.burst),
             Rate::Max => Schedule::new(f64::INFINITY, None),
         };
+        let mut served = dialect::served_with(config.protocol).iter().map(|protocol| dialect::of(*protocol));
         let mut generator = Self {
             schedule,
+            unpaced: config.waits_for_readers(),
             seed: config.seed,
             first_trade_id: config.first_trade_id,
             closed: !config.symbols.is_empty(),
+            trades_per_frame: dialect::of(config.protocol).trades_per_frame(),
+            times_differ: served.any(|dialect| !dialect.has_ids()),
             listings: Vec::new(),
             indexes: HashMap::new(),
             trading: Vec::new(),
             heard: false,
             order: Rng::with_seed(config.seed),
-            frame: Vec::with_capacity(FRAME_BYTES),
-            ledger: config.ledger.clone(),
-            batch: Batch::default(),
-            recorded: 0,
+            run: Vec::new(),
+            pen: Pen::default(),
+            recorder: Recorder::new(config.ledger.clone()),
             warned: HashSet::new(),
         };
         for symbol in &config.symbols {
@@ -85,8 +88,7 @@ impl Generator {
     }
 
     fn list(&mut self, symbol: &str) -> usize {
-        let market = SymbolMarket::new(symbol, self.seed, self.first_trade_id);
-        self.listings.push(Listing { market, forms: Vec::new(), trading: false });
+        self.listings.push(Listing::new(symbol, self.seed, self.first_trade_id));
         let index = self.listings.len() - 1;
         self.indexes.insert(symbol.to_owned(), index);
         index
@@ -107,46 +109,135 @@ impl Generator {
         Some(self.list(symbol))
     }
 
-    fn record(&mut self, symbol: usize, timed: &TimedTrade, written: super::template::Written) {
-        let start = self.batch.bytes.len();
-        self.batch.bytes.extend_from_slice(&self.frame);
-        self.batch.trades.push(SentTrade {
-            symbol: symbol as u32,
-            id: timed.trade.id,
-            due_unix_ns: timed.trade_ns,
-            frame: start..self.batch.bytes.len(),
-            price: start + written.price.start..start + written.price.end,
-            quantity: start + written.quantity.start..start + written.quantity.end,
-            is_buyer_maker: timed.trade.buyer_is_maker,
+    /// What all connections want; their replies are staged on the way.
+    fn wanted(&self, wire: &mut Wire) -> Vec<Wanted> {
+        let mut wanted = Vec::new();
+        let last_id = |symbol: &str| self.indexes.get(symbol).and_then(|index| self.listings[*index].last_id);
+        wire.for_each_session(&last_id, |subscriber, session| {
+            let owed = std::mem::take(&mut session.owed);
+            let (protocol, shape) = (session.protocol, session.shape);
+            let dialect = dialect::of(protocol);
+            let symbols = session.streams.iter().filter_map(|stream| dialect.traded_symbol(stream, shape));
+            wanted.extend(symbols.map(|symbol| {
+                let owed = owed.contains(&symbol);
+                Wanted { subscriber, protocol, shape, symbol, owed }
+            }));
         });
+        wanted
+    }
+
+    /// Makes the trades of a frame.
+    fn make_run(&mut self, symbol: usize, trades: Range<u64>, now_ns: i64, to_unix_ns: impl Fn(i64) -> i64) {
+        let listing = &mut self.listings[symbol];
+        self.run.clear();
+        for k in trades {
+            let due_ns = if self.unpaced { now_ns } else { self.schedule.due_ns(k) };
+            let mut timed = listing.next(to_unix_ns(due_ns));
+            if self.times_differ {
+                listing.set_apart(&mut timed, !self.run.is_empty(), &mut self.order);
+            }
+            self.run.push(timed);
+        }
+    }
+
+    /// Sends the run's trades, or else a frame of this kind that is no trade of the market, to whoever wants it.
+    fn send_run(&mut self, symbol: usize, aside: Option<usize>, due_ns: i64, event_ns: i64, wire: &mut Wire) {
+        let Self { listings, run, pen, recorder, .. } = self;
+        let due_unix_ns = run.last().map_or(event_ns, |timed| timed.due_ns);
+        let mut recorded = false;
+        for form in &listings[symbol].forms {
+            let template = aside.map_or(&form.template, |kind| &form.asides[kind]);
+            for (place, subscriber) in form.subscribers.iter().enumerate() {
+                if place == 0 || form.numbered {
+                    let sequence = if form.numbered { wire.next_number(*subscriber) } else { 0 };
+                    pen.write(template, &*run, &Envelope { event_ns, sequence });
+                }
+                if !std::mem::replace(&mut recorded, true) {
+                    let told = if aside.is_some() { &run[..0] } else { &run[..] };
+                    let trades = told.iter().zip(&pen.written);
+                    recorder.add(symbol, due_unix_ns, &pen.frame, form.time_unit_ns, trades);
+                }
+                wire.stage(*subscriber, &pen.frame, Some(due_ns));
+            }
+        }
+    }
+
+    /// Now and then, sends a frame that is no trade of the market, where the exchange does.
+    fn step_aside(
+        &mut self,
+        symbol: usize,
+        due_ns: i64,
+        now_ns: i64,
+        to_unix_ns: impl Fn(i64) -> i64,
+        wire: &mut Wire,
+    ) {
+        let kinds = self.listings[symbol].forms.first().map_or(0, |form| form.asides.len());
+        if kinds > 0 && self.order.u8(..) < ASIDES_OF_256 {
+            let kind = self.order.usize(..kinds);
+            self.run.clear();
+            let timed = self.listings[symbol].next(to_unix_ns(due_ns));
+            self.run.push(timed);
+            self.send_run(symbol, Some(kind), due_ns, to_unix_ns(now_ns), wire);
+        }
+    }
+
+    /// Shows a new subscriber the trades of the past, and writes down those that nobody had been shown.
+    fn show_history(&mut self, wanted: &Wanted, symbol: usize, wire: &mut Wire) {
+        let Self { listings, pen, recorder, .. } = self;
+        let listing = &mut listings[symbol];
+        let dialect = dialect::of(wanted.protocol);
+        let Some(Snapshot { template, trades, newest_first }) = dialect.snapshot(&listing.symbol(), wanted.shape)
+        else {
+            return;
+        };
+        let shown = listing.history.len().min(trades);
+        let mut history: Vec<_> = listing.history.iter_mut().rev().take(shown).collect();
+        if history.is_empty() {
+            return;
+        }
+        if !newest_first {
+            history.reverse();
+        }
+        let event_ns = unix_ns();
+        let sequence = if template.is_numbered() { wire.next_number(wanted.subscriber) } else { 0 };
+        pen.write(&template, history.iter().map(|known| &known.timed), &Envelope { event_ns, sequence });
+        let mut new: Vec<(&TimedTrade, &Written)> = history
+            .iter_mut()
+            .zip(&pen.written)
+            .filter_map(|(known, written)| {
+                let is_new = !std::mem::replace(&mut known.told, true);
+                is_new.then_some((&known.timed, written))
+            })
+            .collect();
+        if newest_first {
+            new.reverse();
+        }
+        wire.hub().meter.heard_late(new.len() as u64);
+        let unit_ns = dialect.time_unit_ns(wanted.shape);
+        recorder.add(symbol, event_ns, &pen.frame, unit_ns, new.into_iter());
+        wire.stage(wanted.subscriber, &pen.frame, None);
     }
 }
 
 impl Source for Generator {
-    fn resubscribe(&mut self, wire: &Wire) -> usize {
-        let mut wanted: Vec<(usize, Shape, String)> = Vec::new();
-        wire.for_each_session(|subscriber, session| {
-            let symbols = session.streams.iter().filter_map(|stream| wire.hub().protocol.traded_symbol(stream));
-            wanted.extend(symbols.map(|symbol| (subscriber, session.shape, symbol)));
-        });
-        for listing in &mut self.listings {
-            listing.forms.clear();
+    fn resubscribe(&mut self, wire: &mut Wire) -> usize {
+        let wanted = self.wanted(wire);
+        for form in self.listings.iter_mut().flat_map(|listing| &mut listing.forms) {
+            form.subscribers.clear();
         }
         self.heard = false;
-        for (subscriber, shape, symbol) in wanted {
-            let Some(index) = self.index(&symbol, wire) else {
+        for wanted in wanted {
+            let Some(index) = self.index(&wanted.symbol, wire) else {
                 continue;
             };
             self.heard = true;
-            let listing = &mut self.listings[index];
-            listing.trading = true;
-            match listing.forms.iter_mut().find(|form| form.shape == shape) {
-                Some(form) => form.subscribers.push(subscriber),
-                None => {
-                    let template = wire.hub().protocol.template(&symbol, shape);
-                    listing.forms.push(Form { shape, template, subscribers: vec![subscriber] });
-                }
+            self.listings[index].subscribe(wanted.subscriber, wanted.protocol, wanted.shape);
+            if wanted.owed {
+                self.show_history(&wanted, index, wire);
             }
+        }
+        for listing in &mut self.listings {
+            listing.forms.retain(|form| !form.subscribers.is_empty());
         }
         self.trading = (0..self.listings.len()).filter(|index| self.listings[*index].trading).collect();
         self.trading.len()
@@ -157,49 +248,32 @@ impl Source for Generator {
     }
 
     fn room(&self) -> u64 {
-        if !self.heard {
-            return 0;
-        }
-        self.ledger.as_ref().map_or(u64::MAX, |ledger| ledger.room(self.recorded))
+        if self.heard { self.recorder.room() } else { 0 }
     }
 
-    fn emit(&mut self, _k: u64, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool {
-        let symbol = self.trading[self.order.usize(..self.trading.len())];
-        let trade = self.listings[symbol].market.next();
+    fn next_run(&mut self) -> u64 {
+        let several = self.trades_per_frame > 1 && self.order.u8(..16) < SEVERAL_OF_16;
+        if several { self.order.u64(2..=self.trades_per_frame) } else { 1 }
+    }
+
+    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool {
         let Some(clock) = wire.hub().clock.get().copied() else {
             return false;
         };
-        let timed = TimedTrade { trade, trade_ns: clock.unix_ns(due_ns), event_ns: clock.unix_ns(now_ns) };
-        let mut recorded = self.ledger.is_none();
-        for form in 0..self.listings[symbol].forms.len() {
-            self.frame.clear();
-            let written = self.listings[symbol].forms[form].template.write(&timed, &mut self.frame);
-            if !recorded {
-                self.record(symbol, &timed, written);
-                recorded = true;
-            }
-            for subscriber in &self.listings[symbol].forms[form].subscribers {
-                wire.stage(*subscriber, &self.frame, due_ns);
-            }
+        let symbol = self.trading[self.order.usize(..self.trading.len())];
+        let to_unix_ns = |ns: i64| clock.unix_ns(ns);
+        self.step_aside(symbol, due_ns, now_ns, to_unix_ns, wire);
+        self.make_run(symbol, trades, now_ns, to_unix_ns);
+        self.send_run(symbol, None, due_ns, to_unix_ns(now_ns), wire);
+        let listing = &mut self.listings[symbol];
+        let heard = !listing.forms.is_empty();
+        for timed in &self.run {
+            listing.remember(*timed, heard);
         }
-        !self.listings[symbol].forms.is_empty()
+        heard
     }
 
     fn publish(&mut self, wire: &Wire) -> bool {
-        let Some(ledger) = &self.ledger else {
-            return true;
-        };
-        if self.batch.trades.is_empty() {
-            return true;
-        }
-        self.recorded += self.batch.trades.len() as u64;
-        let mut batch = std::mem::replace(&mut self.batch, ledger.spare());
-        while let Some(refused) = ledger.hand_over(batch, LEDGER_PATIENCE) {
-            if wire.hub().is_stopping() {
-                return false;
-            }
-            batch = refused;
-        }
-        true
+        self.recorder.publish(wire)
     }
 }

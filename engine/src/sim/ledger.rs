@@ -7,37 +7,53 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
 
-/// One trade as a subscriber got it. Ranges point into its batch's `bytes`.
+/// One frame of market data as a subscriber got it. Ranges point into its batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentTrade {
+pub struct SentFrame {
     /// Index into [`Simulator::symbols`](super::Simulator::symbols).
     pub symbol: u32,
-    /// The exchange's trade id.
-    pub id: u64,
-    /// When the trade was due, in nanoseconds since 1970. With `Rate::Max`: when it was made.
+    /// When the frame's last trade was due, in nanoseconds since 1970. With `Rate::Max`, and of a snapshot: when it was
+    /// made.
     pub due_unix_ns: i64,
-    /// The WebSocket payload, in the envelope of the symbol's first subscriber.
-    pub frame: Range<usize>,
-    /// The price's digits.
-    pub price: Range<usize>,
-    /// The quantity's digits.
-    pub quantity: Range<usize>,
-    /// Whether the taker sold.
-    pub is_buyer_maker: bool,
+    /// The WebSocket payload, in `bytes`; in the form of the symbol's first subscriber.
+    pub payload: Range<usize>,
+    /// Those of its trades that no frame before told, in `trades`, from the oldest to the newest. There are none in
+    /// a snapshot that only repeats, and in a frame that tells no trade of the market.
+    pub trades: Range<usize>,
 }
 
-/// Trades that were put on the wire together, in their order.
+/// One trade. Ranges point into its batch's `bytes`, inside the frame's payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentTrade {
+    /// When the trade was due, in nanoseconds since 1970. With `Rate::Max`: when it was made.
+    pub due_unix_ns: i64,
+    /// The trade's time as the frame tells it, no finer than it tells it, in nanoseconds since 1970.
+    pub exchange_unix_ns: i64,
+    /// The exchange's trade id; `None` where trades have none.
+    pub id: Option<Range<usize>>,
+    /// The price as it is written.
+    pub price: Range<usize>,
+    /// The quantity as it is written.
+    pub quantity: Range<usize>,
+    /// Whether the taker sold.
+    pub taker_sold: bool,
+}
+
+/// Frames that were put on the wire together, in their order.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The frames' payloads, one after the other.
     pub bytes: Vec<u8>,
-    /// The trades.
+    /// The frames.
+    pub frames: Vec<SentFrame>,
+    /// The frames' trades, one after the other.
     pub trades: Vec<SentTrade>,
 }
 
 impl Batch {
     fn clear(&mut self) {
         self.bytes.clear();
+        self.frames.clear();
         self.trades.clear();
     }
 }
@@ -46,8 +62,11 @@ impl Batch {
 ///
 /// A batch is handed over before its bytes are written to any socket, so whoever receives a trade can already
 /// find it here. If the verifier falls behind by the channel's capacity, the market waits, and is late by that.
-/// Each trade is recorded once, if at least one connection was subscribed to it. A connection that dies takes
-/// its unwritten frames with it: the ledger then holds trades that nobody could receive.
+///
+/// Each frame of trades is recorded once, if at least one connection was subscribed to it, and so is each snapshot.
+/// A trade belongs to the first frame that told it: a trade that was due while nobody was subscribed belongs to the
+/// snapshot that tells it later, if one does, and else is never recorded. A connection whose reader does not keep up
+/// takes its unwritten frames with it when it dies: the ledger then holds what nobody could receive.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     batches: Sender<Batch>,
@@ -150,7 +169,7 @@ mod tests {
     #[test]
     fn a_full_channel_gives_the_batch_back_and_spares_keep_their_memory() {
         let (ledger, reader) = Ledger::new(1, None);
-        let full = Batch { bytes: vec![0; 100], trades: Vec::new() };
+        let full = Batch { bytes: vec![0; 100], ..Batch::default() };
         assert!(ledger.hand_over(full, Duration::ZERO).is_none());
         assert!(ledger.hand_over(Batch::default(), Duration::ZERO).is_some());
         reader.give_back(reader.recv().unwrap());

@@ -1,10 +1,12 @@
 //! Which trade comes next: contiguous ids, a seeded walk of prices, quantities of every size.
 //!
-//! Prices and quantities are integers in units of 1e-8, because Binance writes both with eight decimals.
+//! Prices and quantities are integers in units of 1e-8, since no exchange here writes more than eight decimals.
 
 use fastrand::Rng;
 
-/// Units of one: Binance writes eight decimals.
+use super::number::decimals;
+
+/// Units of one.
 pub(crate) const ONE: u64 = 100_000_000;
 /// Ten digits, as Binance's BTCUSDT had in 2024, with room for years of trades before the width changes.
 const FIRST_ID: u64 = 3_000_000_000;
@@ -24,8 +26,8 @@ pub(crate) struct Trade {
     pub(crate) buyer_is_maker: bool,
 }
 
-/// Prices at which some symbols start, in units of 1e-8, so that a reader recognizes them. Others get one from
-/// their name.
+/// Prices at which some pairs start, in units of 1e-8, so that a reader recognizes them; the same in dollars of either
+/// kind. Others get one from their name.
 const START_PRICES: [(&str, u64); 10] = [
     ("BTCUSDT", 6_183_763_000_000),
     ("ETHUSDT", 268_417_000_000),
@@ -59,10 +61,7 @@ impl SymbolMarket {
     pub(crate) fn new(symbol: &str, seed: u64, first_id: Option<u64>) -> Self {
         let name = name_number(symbol);
         let mut rng = Rng::with_seed(seed ^ name);
-        let start = START_PRICES
-            .iter()
-            .find(|(known, _)| *known == symbol)
-            .map_or_else(|| made_up_price(name), |(_, price)| *price);
+        let start = known_price(symbol).unwrap_or_else(|| made_up_price(name));
         let digits = start.ilog10();
         let tick = 10u64.pow(digits.saturating_sub(6));
         let buyer_is_maker = rng.bool();
@@ -97,6 +96,11 @@ impl SymbolMarket {
         trade
     }
 
+    /// How many decimals prices and quantities need.
+    pub(crate) fn decimals(&self) -> (u8, u8) {
+        (decimals(self.tick), decimals(self.lot))
+    }
+
     fn move_bid(&mut self, by: u64) {
         let moved = if self.buyer_is_maker { self.bid.saturating_sub(by) } else { self.bid.saturating_add(by) };
         self.bid = moved.clamp(self.lowest, self.highest);
@@ -108,6 +112,16 @@ impl SymbolMarket {
         let lots = 1 + (dice & 0xffff) % 1_000;
         lots * SCALES[(dice >> 16 & 0xf) as usize] * self.lot
     }
+}
+
+/// The start price of a pair in whatever way it is written: `BTCUSDT`, `BTC-USD`, `XBT/USD`.
+fn known_price(symbol: &str) -> Option<u64> {
+    let mut pair: String = symbol.chars().filter(|c| c.is_alphanumeric()).collect();
+    if pair.ends_with("USD") {
+        pair.push('T');
+    }
+    let pair = pair.replacen("XBT", "BTC", 1);
+    START_PRICES.iter().find(|(known, _)| *known == pair).map(|(_, price)| *price)
 }
 
 /// A lot is worth about one unit of the quote currency, as on Binance, and at most 10,000 coins.
@@ -124,41 +138,13 @@ fn made_up_price(name: u64) -> u64 {
 }
 
 /// FNV-1a: the same number for the same name on every machine and in every version.
-fn name_number(name: &str) -> u64 {
+pub(crate) fn name_number(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Writes `units` of 1e-8 as Binance does, with eight decimals: `61837.63000000`.
-pub(crate) fn write_decimal(units: u64, out: &mut Vec<u8>) {
-    let mut integer = itoa::Buffer::new();
-    out.extend_from_slice(integer.format(units / ONE).as_bytes());
-    let mut fraction = *b".00000000";
-    let mut rest = units % ONE;
-    for digit in fraction[1..].iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.extend_from_slice(&fraction);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn text(units: u64) -> String {
-        let mut out = Vec::new();
-        write_decimal(units, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn decimals_have_eight_places() {
-        assert_eq!(text(6_183_763_000_000), "61837.63000000");
-        assert_eq!(text(2_000_000), "0.02000000");
-        assert_eq!(text(123), "0.00000123");
-        assert_eq!(text(0), "0.00000000");
-        assert_eq!(text(u64::MAX), "184467440737.09551615");
-    }
 
     #[test]
     fn a_seed_decides_every_trade_and_another_seed_others() {

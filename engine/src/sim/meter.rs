@@ -55,6 +55,13 @@ impl Meter {
         }
     }
 
+    /// Trades that were due while nobody was subscribed have been sent after all. For the market's thread, which alone
+    /// writes these counts.
+    pub(crate) fn heard_late(&self, trades: u64) {
+        self.sent.store(self.sent.load(Relaxed) + trades, Relaxed);
+        self.unheard.store(self.unheard.load(Relaxed) - trades, Relaxed);
+    }
+
     pub(crate) fn progress(&self, open: usize, unwritten_bytes: usize) -> Progress {
         Progress {
             scheduled: self.scheduled.load(Relaxed),
@@ -115,7 +122,7 @@ pub struct Progress {
     pub scheduled: u64,
     /// Trades put on the wire to at least one subscriber.
     pub sent: u64,
-    /// Trades that nobody was subscribed to when they were due.
+    /// Trades that nobody was subscribed to when they were due, and that no snapshot has told since.
     pub unheard: u64,
     /// Bytes that open connections have not taken yet.
     pub unwritten_bytes: usize,
@@ -127,7 +134,7 @@ pub struct Progress {
     pub refused: u64,
     /// Connections cut because their reader left too much unsent.
     pub slow_readers_cut: u64,
-    /// Connections closed for too many messages a second or for a missing pong.
+    /// Connections closed for too many messages a second, for a missing pong or subscription, or for being quiet.
     pub limits_exceeded: u64,
     /// How late frames were.
     pub lateness: Lateness,

@@ -125,6 +125,11 @@ impl Outbound {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
+    /// Bytes taken in since the connection began.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended_total
+    }
+
     pub(crate) fn unwritten(&self) -> usize {
         self.backlog.len() - self.taken
     }

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::config::{Replay, Speed};
+use super::dialect::{self, Dialect};
 use super::driver::Source;
-use super::protocol::Protocol;
 use super::wire::Wire;
+use crate::venue::protocol::Protocol;
 
 /// Why a recording cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +46,12 @@ pub enum RecordingError {
         what: String,
     },
     /// There is nothing to send.
-    #[error("the recording {} has no frame that names its stream, so no subscriber could get any; record from a combined stream", .file.display())]
+    #[error("the recording {} has no frame that names its stream as {protocol} does, so no subscriber could get any; choose the exchange and protocol that it was recorded from, and at Binance record from a combined stream", .file.display())]
     Empty {
         /// The recording.
         file: PathBuf,
+        /// The protocol that was looked for.
+        protocol: Protocol,
     },
 }
 
@@ -71,7 +74,8 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
-    pub(crate) fn read(file: &Path, protocol: &dyn Protocol) -> Result<Self, RecordingError> {
+    pub(crate) fn read(file: &Path, protocol: Protocol) -> Result<Self, RecordingError> {
+        let dialect = dialect::of(protocol);
         let opened = File::open(file).map_err(|cause| RecordingError::Open { file: file.to_owned(), cause })?;
         let plain: Box<dyn Read> = if file.extension().is_some_and(|extension| extension == "gz") {
             Box::new(MultiGzDecoder::new(opened))
@@ -92,23 +96,22 @@ impl Recording {
             let (received_ns, frame) = take_apart(line.trim_end_matches(['\n', '\r']))
                 .map_err(|what| RecordingError::Line { file: file.to_owned(), line: number, what })?;
             let first_ns = *first_ns.get_or_insert(received_ns);
-            recording.add(received_ns - first_ns, frame, protocol);
+            recording.add(received_ns - first_ns, frame, dialect);
         }
         if recording.frames.is_empty() {
-            return Err(RecordingError::Empty { file: file.to_owned() });
+            return Err(RecordingError::Empty { file: file.to_owned(), protocol });
         }
         Ok(recording)
     }
 
-    fn add(&mut self, offset_ns: i64, frame: &str, protocol: &dyn Protocol) {
-        let Some(recorded) = protocol.recorded(frame) else {
+    fn add(&mut self, offset_ns: i64, frame: &str, dialect: &dyn Dialect) {
+        let Some(recorded) = dialect.recorded(frame) else {
             return;
         };
         let start = self.text.len();
         self.text.push_str(frame);
-        let name = &frame[recorded.stream];
-        let stream = self.streams.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.streams.push(name.to_owned());
+        let stream = self.streams.iter().position(|known| *known == recorded.stream).unwrap_or_else(|| {
+            self.streams.push(recorded.stream);
             self.streams.len() - 1
         });
         let earliest = self.frames.last().map_or(0, |frame| frame.offset_ns);
@@ -144,6 +147,7 @@ struct Listener {
 /// Sends a recording to whoever subscribed to its streams.
 #[derive(Debug)]
 pub(crate) struct Replayer {
+    protocol: Protocol,
     recording: Recording,
     speed: Speed,
     /// Who wants each stream.
@@ -151,20 +155,26 @@ pub(crate) struct Replayer {
 }
 
 impl Replayer {
-    pub(crate) fn new(replay: &Replay, protocol: &dyn Protocol) -> Result<Self, RecordingError> {
+    pub(crate) fn new(replay: &Replay, protocol: Protocol) -> Result<Self, RecordingError> {
         let recording = Recording::read(&replay.file, protocol)?;
         let (frames, streams) = (recording.frames.len(), recording.streams.join(", "));
         tracing::info!(file = %replay.file.display(), frames, streams, "recording read");
         let listeners = recording.streams.iter().map(|_| Vec::new()).collect();
-        Ok(Self { recording, speed: replay.speed, listeners })
+        Ok(Self { protocol, recording, speed: replay.speed, listeners })
     }
 }
 
 impl Source for Replayer {
-    fn resubscribe(&mut self, wire: &Wire) -> usize {
+    /// Snapshots are part of the recording, if it has any.
+    fn resubscribe(&mut self, wire: &mut Wire) -> usize {
         self.listeners.iter_mut().for_each(Vec::clear);
-        wire.for_each_session(|subscriber, session| {
-            let bare = wire.hub().protocol.is_bare(session.shape);
+        let dialect = dialect::of(self.protocol);
+        wire.for_each_session(&|_| None, |subscriber, session| {
+            session.owed.clear();
+            if session.protocol != self.protocol {
+                return;
+            }
+            let bare = dialect.is_bare(session.shape);
             for (stream, listeners) in self.recording.streams.iter().zip(&mut self.listeners) {
                 if session.streams.contains(stream) {
                     listeners.push(Listener { subscriber, bare });
@@ -186,12 +196,16 @@ impl Source for Replayer {
         if self.listeners.iter().all(Vec::is_empty) { 0 } else { u64::MAX }
     }
 
-    fn emit(&mut self, k: u64, due_ns: i64, _now_ns: i64, wire: &mut Wire) -> bool {
-        let frame = &self.recording.frames[k as usize];
+    fn next_run(&mut self) -> u64 {
+        1
+    }
+
+    fn emit(&mut self, frames: Range<u64>, due_ns: i64, _now_ns: i64, wire: &mut Wire) -> bool {
+        let frame = &self.recording.frames[frames.start as usize];
         let listeners = &self.listeners[frame.stream];
         for listener in listeners {
             let range = if listener.bare { frame.data.clone() } else { frame.whole.clone() };
-            wire.stage(listener.subscriber, self.recording.text[range].as_bytes(), due_ns);
+            wire.stage(listener.subscriber, self.recording.text[range].as_bytes(), Some(due_ns));
         }
         !listeners.is_empty()
     }
@@ -204,7 +218,6 @@ impl Source for Replayer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::binance::Binance;
     use std::io::Write;
 
     const LINES: &str = "10 {\"stream\":\"a@trade\",\"data\":{\"t\":1}}\n15 {\"lastUpdateId\":1}\n30 {\"stream\":\"b@trade\",\"data\":{\"t\":2}}\n";
@@ -213,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(name);
         std::fs::write(&file, bytes).unwrap();
-        Recording::read(&file, &Binance).map_err(|error| error.to_string())
+        Recording::read(&file, Protocol::BinanceSpot).map_err(|error| error.to_string())
     }
 
     fn gzipped(text: &str) -> Vec<u8> {

@@ -14,9 +14,9 @@ use tungstenite::http::StatusCode;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-use super::connection::{Connection, Hub, lock};
+use super::connection::{Connection, Hub, Note, lock};
+use super::dialect::{self, Dialect, Request as Asked, Rules, Session};
 use super::outbound::{write_ping_frame, write_text_frame};
-use super::protocol::Session;
 use super::schedule::unix_ns;
 
 /// A client that has not finished its handshake by then is dropped.
@@ -27,7 +27,7 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mil
 const REQUEST_BYTES: usize = 256 * 1024;
 /// How a connection ended that no close frame ended.
 const LOST: &str = "the client went away without closing";
-/// RFC 6455, 7.4.1: policy violation. Binance documents that it disconnects, not how; code and reasons are assumed.
+/// RFC 6455, 7.4.1: policy violation. Exchanges document that they disconnect, not how; code and reasons are assumed.
 const POLICY: u16 = 1008;
 
 /// Accepts clients until the simulator stops, then waits for their threads.
@@ -106,9 +106,13 @@ fn serve(socket: TcpStream, peer: std::net::SocketAddr, hub: &Arc<Hub>) -> io::R
         let number = connection.number;
         hub.meter.connections.fetch_add(1, Ordering::Relaxed);
         tracing::info!(connection = number, %peer, streams = session.streams.len(), "connected");
+        let dialect = dialect::of(session.protocol);
+        if let Some(greeting) = dialect.greeting(number) {
+            say(hub, &connection, &greeting);
+        }
         *lock(&connection.session) = Some(session);
         hub.changed();
-        let end = Client::new(web_socket, Arc::clone(&connection), Arc::clone(hub)).run();
+        let end = Client::new(web_socket, dialect, Arc::clone(&connection), Arc::clone(hub)).run();
         tracing::info!(connection = number, %peer, end, "disconnected");
     }
     hub.dismiss(&connection);
@@ -121,7 +125,7 @@ fn shake_hands(stream: ClientStream, hub: &Hub) -> Option<(WebSocket<ClientStrea
     #[allow(clippy::result_large_err)] // The type is tungstenite's.
     let open = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         let uri = request.uri();
-        match hub.protocol.open(uri.path(), uri.query()) {
+        match dialect::open(hub.config.protocol, uri.path(), uri.query()) {
             Ok(opened) => {
                 session = Some(opened);
                 Ok(response)
@@ -161,14 +165,27 @@ fn shake_hands(stream: ClientStream, hub: &Hub) -> Option<(WebSocket<ClientStrea
     }
 }
 
+/// Puts a text on a connection's wire.
+fn say(hub: &Hub, connection: &Connection, text: &str) {
+    let mut frame = Vec::new();
+    write_text_frame(text.as_bytes(), &mut frame);
+    hub.send(connection, &frame, &[]);
+}
+
 /// One client after its handshake.
 struct Client {
+    dialect: &'static dyn Dialect,
     web_socket: WebSocket<ClientStream>,
     connection: Arc<Connection>,
     hub: Arc<Hub>,
     /// When the last few messages came.
     messages: VecDeque<Instant>,
+    connected: Instant,
+    has_subscribed: bool,
     last_ping: Instant,
+    last_heartbeat: Instant,
+    /// When the client sent something last, or we something to it, and how many bytes we had sent by then.
+    last_heard: (Instant, u64),
     /// Pings without their pong, oldest first: when they were sent, and what they carried.
     unanswered: VecDeque<(Instant, String)>,
     /// When and why we said that we close.
@@ -176,13 +193,24 @@ struct Client {
 }
 
 impl Client {
-    fn new(web_socket: WebSocket<ClientStream>, connection: Arc<Connection>, hub: Arc<Hub>) -> Self {
+    fn new(
+        web_socket: WebSocket<ClientStream>,
+        dialect: &'static dyn Dialect,
+        connection: Arc<Connection>,
+        hub: Arc<Hub>,
+    ) -> Self {
+        let now = Instant::now();
         Self {
+            dialect,
             web_socket,
             connection,
             hub,
             messages: VecDeque::new(),
-            last_ping: Instant::now(),
+            connected: now,
+            has_subscribed: false,
+            last_ping: now,
+            last_heartbeat: now,
+            last_heard: (now, 0),
             unanswered: VecDeque::new(),
             closing: None,
         }
@@ -190,7 +218,8 @@ impl Client {
 
     /// Reads until the connection ends; returns why it did.
     fn run(mut self) -> &'static str {
-        let look = (self.hub.config.ping_interval.min(self.hub.config.pong_timeout) / 4).clamp(LOOK.0, LOOK.1);
+        let shortest = self.hub.config.rules.times().min().unwrap_or(LOOK.1);
+        let look = (shortest / 4).clamp(LOOK.0, LOOK.1);
         if self.web_socket.get_ref().socket.set_read_timeout(Some(look)).is_err() {
             return "socket lost";
         }
@@ -215,6 +244,7 @@ impl Client {
     }
 
     fn take(&mut self, message: Message) {
+        self.last_heard.0 = Instant::now();
         match message {
             Message::Close(_) => {
                 // Writes tungstenite's answer, unless ours went first; market frames may not follow it.
@@ -234,22 +264,25 @@ impl Client {
         }
     }
 
-    /// The reply goes out before any frame that the request gives rise to: the session stays locked until then.
+    /// The replies go out before any frame that the request gives rise to: the session stays locked until then.
     fn answer(&mut self, text: &str) {
         let mut session = lock(&self.connection.session);
         let Some(session) = session.as_mut() else {
             return;
         };
-        let reply = self.hub.protocol.answer(session, text);
-        tracing::debug!(connection = self.connection.number, request = text, reply, "request");
-        let mut frame = Vec::new();
-        write_text_frame(reply.as_bytes(), &mut frame);
-        self.hub.send(&self.connection, &frame, &[]);
+        let (connection, symbols) = (self.connection.number, &self.hub.config.symbols[..]);
+        let replies = self.dialect.answer(session, &Asked { text, connection, now_ns: unix_ns(), symbols });
+        tracing::debug!(connection, request = text, ?replies, "request");
+        if self.dialect.market_speaks() {
+            lock(&self.connection.notes).extend(replies.into_iter().map(Note::Reply));
+        } else {
+            replies.iter().for_each(|reply| say(&self.hub, &self.connection, reply));
+        }
         self.hub.changed();
     }
 
     fn exceeds_limit(&mut self) -> bool {
-        let limit = self.hub.protocol.inbound_per_second();
+        let Some(limit) = self.hub.config.rules.inbound_per_second else { return false };
         let now = Instant::now();
         self.messages.push_back(now);
         if self.messages.len() <= limit {
@@ -264,10 +297,54 @@ impl Client {
     }
 
     fn keep_alive(&mut self) {
-        let config = &self.hub.config;
-        if self.unanswered.front().is_some_and(|(sent, _)| sent.elapsed() > config.pong_timeout) {
+        let rules = self.hub.config.rules;
+        if self.unanswered.front().is_some_and(|(sent, _)| sent.elapsed() > rules.pong_timeout) {
             self.close("Pong timeout");
-        } else if self.last_ping.elapsed() >= config.ping_interval {
+        } else if self.is_without_subscription(&rules) {
+            self.close("Subscribe timeout");
+        } else if self.is_quiet(&rules) {
+            self.close("Idle timeout");
+        } else {
+            self.ping(&rules);
+            self.heartbeat(&rules);
+        }
+    }
+
+    /// Whether the client has not subscribed in time.
+    fn is_without_subscription(&mut self, rules: &Rules) -> bool {
+        let Some(within) = rules.subscribe_within.filter(|_| !self.has_subscribed) else { return false };
+        let session = lock(&self.connection.session);
+        self.has_subscribed = session.as_ref().is_some_and(|session| !session.streams.is_empty());
+        !self.has_subscribed && self.connected.elapsed() > within
+    }
+
+    /// Whether neither side has sent anything for too long.
+    fn is_quiet(&mut self, rules: &Rules) -> bool {
+        let Some(longest) = rules.longest_quiet else { return false };
+        let appended = lock(&self.connection.outbound).appended();
+        if appended > self.last_heard.1 {
+            self.last_heard = (Instant::now(), appended);
+        }
+        self.last_heard.0.elapsed() > longest
+    }
+
+    fn heartbeat(&mut self, rules: &Rules) {
+        if self.last_heartbeat.elapsed() < rules.heartbeat_interval {
+            return;
+        }
+        self.last_heartbeat = Instant::now();
+        if self.dialect.market_speaks() {
+            lock(&self.connection.notes).push(Note::Heartbeat);
+            return self.hub.changed();
+        }
+        if let Some(session) = lock(&self.connection.session).as_ref() {
+            let heartbeats = self.dialect.heartbeats(session, unix_ns(), &|_| None);
+            heartbeats.iter().for_each(|heartbeat| say(&self.hub, &self.connection, heartbeat));
+        }
+    }
+
+    fn ping(&mut self, rules: &Rules) {
+        if rules.ping_interval.is_some_and(|interval| self.last_ping.elapsed() >= interval) {
             self.last_ping = Instant::now();
             let payload = (unix_ns() / 1_000_000).to_string();
             let mut frame = Vec::new();

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::config::{SimError, SimulatorConfig};
 use super::connection::{Hub, lock};
+use super::dialect;
 use super::driver::{Driver, Source};
 use super::generator::Generator;
 use super::meter::{Progress, Summary};
 use super::outbound::write_text_frame;
-use super::protocol;
 use super::replay::Replayer;
 use super::schedule::unix_ns;
 use super::server;
@@ -38,14 +38,13 @@ pub struct Simulator {
 /// If the configuration cannot be carried out, the recording cannot be used, or the address is not to be had.
 pub fn start(config: SimulatorConfig) -> Result<Simulator, SimError> {
     config.check()?;
-    let protocol = protocol::of(config.exchange);
-    let replayer = config.replay.as_ref().map(|replay| Replayer::new(replay, protocol.as_ref())).transpose()?;
+    let replayer = config.replay.as_ref().map(|replay| Replayer::new(replay, config.protocol)).transpose()?;
     let generator = Generator::new(&config);
     let listening = |cause| SimError::Listen { address: config.listen, cause };
     let listener = TcpListener::bind(config.listen).map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
 
-    let hub = Arc::new(Hub::new(config, protocol));
+    let hub = Arc::new(Hub::new(config));
     let mut simulator = Simulator { hub: Arc::clone(&hub), address, threads: Vec::new() };
     match replayer {
         Some(replayer) => simulator.run_market(replayer)?,
@@ -61,9 +60,9 @@ impl Simulator {
         self.address
     }
 
-    /// The address of raw streams, e.g. `ws://127.0.0.1:40001/ws`.
+    /// Where clients of the configured protocol connect, e.g. `ws://127.0.0.1:40001/ws`.
     pub fn url(&self) -> String {
-        format!("ws://{}{}", self.address, self.hub.protocol.default_path())
+        format!("ws://{}{}", self.address, dialect::of(self.hub.config.protocol).default_path())
     }
 
     /// The symbols that exist so far, in the order of the ledger's indexes.
@@ -82,12 +81,11 @@ impl Simulator {
         self.hub.meter.done.load(Ordering::Acquire)
     }
 
-    /// Drops every TCP connection at once, as a failing network would: no close frame, nothing unsent is sent.
-    /// The market goes on, so whoever reconnects finds a gap in the trade ids.
+    /// Drops every TCP connection, as a failing network would: no close frame, nothing unsent is sent. It happens within
+    /// moments, between two batches: where readers keep up, every frame of the ledger has been sent whole. The market
+    /// goes on, so whoever reconnects finds a gap in the trade ids.
     pub fn cut_all(&self) {
-        for connection in self.hub.connections() {
-            lock(&connection.outbound).cut();
-        }
+        self.hub.ask_for_cut();
     }
 
     /// Ends the market, tells clients as the exchange does, closes with code 1001, and waits for
@@ -101,7 +99,7 @@ impl Simulator {
         }
         self.say_goodbye();
         let unwritten = self.wait_for_clients();
-        self.cut_all();
+        self.hub.cut_all();
         wake_accept(self.address);
         if let Some(accept) = accept {
             let _ = accept.join();
@@ -111,13 +109,14 @@ impl Simulator {
 
     fn say_goodbye(&self) {
         for connection in self.hub.connections() {
-            let shape = lock(&connection.session).as_ref().map(|session| session.shape);
+            let spoken = lock(&connection.session).as_ref().map(|session| (session.protocol, session.shape));
             let mut outbound = lock(&connection.outbound);
-            if let Some(shape) = shape {
-                let notice = self.hub.protocol.shutdown_notice(shape, unix_ns());
-                let mut frame = Vec::new();
-                write_text_frame(notice.as_bytes(), &mut frame);
-                outbound.append(&frame, &[]);
+            if let Some((protocol, shape)) = spoken {
+                if let Some(notice) = dialect::of(protocol).shutdown_notice(shape, unix_ns()) {
+                    let mut frame = Vec::new();
+                    write_text_frame(notice.as_bytes(), &mut frame);
+                    outbound.append(&frame, &[]);
+                }
                 outbound.close(GOING_AWAY, "");
             } else {
                 outbound.cut();

@@ -3,15 +3,32 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::connection::{Connection, Hub, lock};
+use super::connection::{Connection, Hub, Note, lock};
+use super::dialect::{self, SEQUENCE, Session};
 use super::outbound::{Mark, write_text_frame};
-use super::protocol::Session;
+use super::schedule::unix_ns;
 
 #[derive(Debug)]
 struct Subscriber {
     connection: Arc<Connection>,
     staged: Vec<u8>,
     marks: Vec<Mark>,
+}
+
+impl Subscriber {
+    fn say(&mut self, note: &Note, session: &Session, last_id: &dyn Fn(&str) -> Option<u64>) {
+        let texts = match note {
+            Note::Reply(text) => vec![text.clone()],
+            Note::Heartbeat => dialect::of(session.protocol).heartbeats(session, unix_ns(), last_id),
+        };
+        for text in texts {
+            let text = match text.contains(SEQUENCE) {
+                true => text.replace(SEQUENCE, &self.connection.numbered.fetch_add(1, Relaxed).to_string()),
+                false => text,
+            };
+            write_text_frame(text.as_bytes(), &mut self.staged);
+        }
+    }
 }
 
 /// The market thread's view of the connections: a snapshot that is taken anew when they change.
@@ -37,7 +54,9 @@ impl Wire {
             return false;
         }
         self.version = version;
-        let open = |connection: &Arc<Connection>| lock(&connection.session).is_some();
+        let open = |connection: &Arc<Connection>| {
+            lock(&connection.session).is_some() && !lock(&connection.outbound).is_closed()
+        };
         self.subscribers = self
             .hub
             .connections()
@@ -48,20 +67,36 @@ impl Wire {
         true
     }
 
-    /// Every subscriber's index with its session.
-    pub(crate) fn for_each_session(&self, mut see: impl FnMut(usize, &Session)) {
-        for (index, subscriber) in self.subscribers.iter().enumerate() {
-            if let Some(session) = lock(&subscriber.connection.session).as_ref() {
+    /// Shows every subscriber's index with its session, and stages what is to be said on it. Both happen while the
+    /// session is locked, so that a subscription is acknowledged before its first trade.
+    pub(crate) fn for_each_session(
+        &mut self,
+        last_id: &dyn Fn(&str) -> Option<u64>,
+        mut see: impl FnMut(usize, &mut Session),
+    ) {
+        for (index, subscriber) in self.subscribers.iter_mut().enumerate() {
+            let connection = Arc::clone(&subscriber.connection);
+            if let Some(session) = lock(&connection.session).as_mut() {
                 see(index, session);
+                for note in lock(&connection.notes).drain(..) {
+                    subscriber.say(&note, session, last_id);
+                }
             }
         }
     }
 
-    /// Adds a text frame to what goes to a subscriber next.
-    pub(crate) fn stage(&mut self, subscriber: usize, payload: &[u8], due_ns: i64) {
+    /// Adds a text frame to what goes to a subscriber next. How late it is is measured if it is `due` at some time.
+    pub(crate) fn stage(&mut self, subscriber: usize, payload: &[u8], due_ns: Option<i64>) {
         let Subscriber { staged, marks, .. } = &mut self.subscribers[subscriber];
         write_text_frame(payload, staged);
-        marks.push(Mark { end: staged.len(), due_ns });
+        if let Some(due_ns) = due_ns {
+            marks.push(Mark { end: staged.len(), due_ns });
+        }
+    }
+
+    /// The number of a subscriber's next frame.
+    pub(crate) fn next_number(&self, subscriber: usize) -> u64 {
+        self.subscribers[subscriber].connection.numbered.fetch_add(1, Relaxed)
     }
 
     /// Writes what is staged.
@@ -69,9 +104,11 @@ impl Wire {
         for Subscriber { connection, staged, marks } in &mut self.subscribers {
             if !staged.is_empty() {
                 self.hub.send(connection, staged, marks);
+                if !marks.is_empty() {
+                    self.hub.meter.sending_ns.store(now_ns as u64, Relaxed);
+                }
                 staged.clear();
                 marks.clear();
-                self.hub.meter.sending_ns.store(now_ns as u64, Relaxed);
             }
         }
     }

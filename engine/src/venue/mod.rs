@@ -6,6 +6,7 @@
 
 pub mod binance;
 pub mod json;
+pub mod protocol;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use k2_feed::sim::{self, Rate, Simulator, SimulatorConfig};
-use k2_feed::venue;
+use k2_feed::venue::protocol::Protocol;
 
 use crate::child::PATIENCE;
 use crate::report;
@@ -14,7 +14,7 @@ const SMALL: &str = "[kafka]\nqueue_records = 500\nmessage_timeout_ms = 300000\n
                      [limits]\nmax_frame_bytes = 4096\nring_bytes = 131072\n";
 
 fn market(rate: f64) -> Simulator {
-    let market = SimulatorConfig { rate: Rate::PerSecond(rate), ..SimulatorConfig::new(venue::Exchange::Binance) };
+    let market = SimulatorConfig { rate: Rate::PerSecond(rate), ..SimulatorConfig::new(Protocol::BinanceSpot) };
     sim::start(market).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k2_feed::sim::{self, Rate, SimulatorConfig};
-use k2_feed::venue;
+use k2_feed::venue::protocol::Protocol;
 
 use crate::oracle::{MILLISECOND, same_trades};
 use crate::reader::Reader;
@@ -15,7 +15,7 @@ use crate::world::{Broker, Exchange, Run, alone};
 fn a_cut_connection_comes_back_and_the_gap_is_told() {
     let _alone = alone();
     let broker = Broker::start();
-    let market = SimulatorConfig { rate: Rate::PerSecond(10_000.0), ..SimulatorConfig::new(venue::Exchange::Binance) };
+    let market = SimulatorConfig { rate: Rate::PerSecond(10_000.0), ..SimulatorConfig::new(Protocol::BinanceSpot) };
     let simulator = sim::start(market).unwrap();
     let mut run = Run::start(&broker, &simulator.url(), "BTCUSDT").subscribed();
     let mut reader = Reader::start(&broker);

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use k2_feed::sim::{self, Rate, Simulator, SimulatorConfig};
-use k2_feed::venue;
+use k2_feed::venue::protocol::Protocol;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection};
@@ -27,8 +27,7 @@ struct Server {
 impl Server {
     /// With a certificate for `host`.
     fn start(host: &str) -> Self {
-        let market =
-            SimulatorConfig { rate: Rate::PerSecond(5_000.0), ..SimulatorConfig::new(venue::Exchange::Binance) };
+        let market = SimulatorConfig { rate: Rate::PerSecond(5_000.0), ..SimulatorConfig::new(Protocol::BinanceSpot) };
         let simulator = sim::start(market).unwrap();
         let (config, authority) = certified(host);
         let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use k2_feed::sim::{Rate, Simulator, SimulatorConfig, Stop, start};
-use k2_feed::venue::Exchange;
+use k2_feed::venue::protocol::Protocol;
 use serde_json::{Value, json};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
@@ -79,7 +79,7 @@ pub(crate) fn config(symbols: &[&str]) -> SimulatorConfig {
         symbols: symbols.iter().map(|symbol| (*symbol).to_owned()).collect(),
         // Many of these clients are not reading when the simulator stops.
         close_timeout: Duration::from_millis(100),
-        ..SimulatorConfig::new(Exchange::Binance)
+        ..SimulatorConfig::new(Protocol::BinanceSpot)
     }
 }
 

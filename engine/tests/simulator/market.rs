@@ -138,17 +138,21 @@ fn the_ledger_is_what_a_client_reads() {
     while seen < count {
         let batch = reader.recv_timeout(PATIENCE).unwrap();
         let at = |range: &std::ops::Range<usize>| std::str::from_utf8(&batch.bytes[range.clone()]).unwrap();
-        for sent in &batch.trades {
+        assert_eq!(batch.frames.len(), batch.trades.len());
+        for (frame, sent) in batch.frames.iter().zip(&batch.trades) {
             let text = client.text();
-            assert_eq!(at(&sent.frame), text);
+            assert_eq!(at(&frame.payload), text);
             let trade = &serde_json::from_str::<Value>(&text).unwrap()["data"];
-            assert_eq!(trade["s"], simulator.symbols()[sent.symbol as usize].as_str());
-            assert_eq!((id(trade), trade["m"].as_bool()), (sent.id, Some(sent.is_buyer_maker)));
+            assert_eq!(trade["s"], simulator.symbols()[frame.symbol as usize].as_str());
+            assert_eq!((frame.trades.len(), frame.due_unix_ns), (1, sent.due_unix_ns));
+            let sent_id = sent.id.as_ref().map(at);
+            assert_eq!((sent_id, trade["m"].as_bool()), (Some(&*id(trade).to_string()), Some(sent.taker_sold)));
             assert_eq!(
                 (at(&sent.price), at(&sent.quantity)),
                 (trade["p"].as_str().unwrap(), trade["q"].as_str().unwrap())
             );
             assert_eq!(trade["T"].as_i64(), Some(sent.due_unix_ns / 1_000_000));
+            assert_eq!(sent.exchange_unix_ns, sent.due_unix_ns / 1_000_000 * 1_000_000);
         }
         seen += batch.trades.len();
         let in_flight = simulator.progress().sent - verified.load(std::sync::atomic::Ordering::Acquire);

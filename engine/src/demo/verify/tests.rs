@@ -8,14 +8,21 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use super::*;
 use crate::avro::{self, SymbolPrefix};
 use crate::broker::{ANY_LOOPBACK_PORT, EmbeddedBroker};
-use crate::config::Config;
 use crate::decimal::Decimal;
-use crate::sim::{Ledger, SentTrade};
+use crate::sim::{Batch, Ledger, SentFrame, SentTrade};
 use crate::trade::{Side, Trade, TradeId};
 
 const SYMBOL: &str = "BTCUSDT";
 const DUE_NS: i64 = 1_700_000_000_000_000_000;
+const MILLI: i64 = 1_000_000;
 const WAIT: Duration = Duration::from_secs(20);
+/// The ids of each frame's trades: one frame has two, one none.
+const FRAMES: [RangeInclusive<u64>; 5] = [1..=1, 2..=3, 4..=4, EMPTY, 5..=5];
+#[allow(clippy::reversed_empty_ranges)] // What a frame without trades holds.
+const EMPTY: RangeInclusive<u64> = 1..=0;
+/// Whether the exchange gives ids.
+const IDS: bool = true;
+const NO_IDS: bool = false;
 
 /// Key and value.
 type Record = (String, Vec<u8>);
@@ -27,19 +34,28 @@ struct Written {
 }
 
 /// Everything as it should be.
-fn right(ids: RangeInclusive<u64>) -> Written {
+fn right() -> Written {
     Written {
-        raw: ids.clone().map(|id| (SYMBOL.into(), frame(id).into_bytes())).collect(),
-        normalized: ids.map(|id| normalized(id, |_| {})).collect(),
+        raw: FRAMES.map(|ids| raw(frame(ids))).into(),
+        normalized: FRAMES.into_iter().flatten().map(|id| normalized(id, |_| {})).collect(),
     }
+}
+
+fn raw(frame: String) -> Record {
+    (SYMBOL.into(), frame.into_bytes())
 }
 
 fn price(id: u64) -> String {
     format!("{id}.25000000")
 }
 
-fn frame(id: u64) -> String {
-    format!(r#"{{"e":"trade","s":"{SYMBOL}","t":{id},"p":"{}","q":"0.50000000","m":true}}"#, price(id))
+fn time_ns(id: u64) -> i64 {
+    DUE_NS + id as i64 * MILLI
+}
+
+fn frame(ids: RangeInclusive<u64>) -> String {
+    let trades: Vec<String> = ids.map(|id| format!(r#"{{"t":{id},"p":"{}","q":"0.50000000"}}"#, price(id))).collect();
+    format!(r#"{{"s":"{SYMBOL}","data":[{}]}}"#, trades.join(","))
 }
 
 /// The record of a trade, altered.
@@ -52,7 +68,7 @@ fn normalized(id: u64, alter: impl FnOnce(&mut Trade<'_>)) -> Record {
         price: Decimal::parse(&price).unwrap(),
         quantity: Decimal::parse("0.50000000").unwrap(),
         side: Side::Sell,
-        exchange_time_ns: DUE_NS,
+        exchange_time_ns: time_ns(id),
         sequence: Some(id as i64),
         is_buyer_maker: Some(true),
         buyer_order_id: None,
@@ -68,55 +84,61 @@ fn normalized(id: u64, alter: impl FnOnce(&mut Trade<'_>)) -> Record {
 }
 
 /// What the exchange says that it has sent.
-fn batch(ids: RangeInclusive<u64>) -> Batch {
+fn batch(has_ids: bool) -> Batch {
     let mut batch = Batch::default();
-    for id in ids {
-        let start = batch.bytes.len();
-        let (frame, price) = (frame(id), price(id));
-        let range = |text: &str| {
-            let at = start + frame.find(text).unwrap();
-            at..at + text.len()
-        };
-        let (price, quantity) = (range(&price), range("0.50000000"));
+    for ids in FRAMES {
+        let (start, first, frame) = (batch.bytes.len(), batch.trades.len(), frame(ids.clone()));
+        for id in ids {
+            let trade = start + frame.find(&format!(r#""t":{id},"#)).unwrap();
+            let range = |text: &str| {
+                let at = trade + frame[trade - start..].find(text).unwrap();
+                at..at + text.len()
+            };
+            batch.trades.push(SentTrade {
+                due_unix_ns: DUE_NS,
+                exchange_unix_ns: time_ns(id),
+                id: has_ids.then(|| range(&id.to_string())),
+                price: range(&price(id)),
+                quantity: range("0.50000000"),
+                taker_sold: true,
+            });
+        }
         batch.bytes.extend_from_slice(frame.as_bytes());
-        let frame = start..batch.bytes.len();
-        batch.trades.push(SentTrade {
-            symbol: 0,
-            id,
-            due_unix_ns: DUE_NS,
-            frame,
-            price,
-            quantity,
-            is_buyer_maker: true,
-        });
+        let (payload, trades) = (start..batch.bytes.len(), first..batch.trades.len());
+        batch.frames.push(SentFrame { symbol: 0, due_unix_ns: DUE_NS, payload, trades });
     }
     batch
 }
 
-/// Lets the verifier read what was `written` of the trades 1 to 5, until it has found as many `faults` as are there to
+/// Lets the verifier read what was `written` of the five trades, until it has found as many `faults` as are there to
 /// be found at once. Returns seen, missing, duplicate, mismatched, out of order.
-fn judge(mut written: Written, faults: u64) -> ([u64; 5], Vec<String>) {
+fn judge(mut written: Written, has_ids: bool, faults: u64) -> ([u64; 5], Vec<String>) {
+    const TOPIC: &str = "trades";
+    const TOPIC_RAW: &str = "trades.raw";
     let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT).unwrap();
-    let variables = [("K2_EXCHANGE", "binance"), ("K2_SYMBOLS", SYMBOL)];
-    let config = Config::load(None, variables.map(|(name, value)| (name.to_string(), value.to_string()))).unwrap();
-    let feed = &config.feeds[0];
     // The last record of each topic is a fault of its own: when it is found, all before it have been read.
-    let end = ("NOBODY".to_string(), br#"{"s":"NOBODY","t":1}"#.to_vec());
+    let end = ("NOBODY".to_string(), b"end".to_vec());
     written.raw.push(end.clone());
     written.normalized.push(end);
     let producer: BaseProducer =
         ClientConfig::new().set("bootstrap.servers", broker.bootstrap_servers()).create().unwrap();
-    for (topic, records) in [(&feed.topic_raw, &written.raw), (&feed.topic, &written.normalized)] {
+    for (topic, records) in [(TOPIC_RAW, &written.raw), (TOPIC, &written.normalized)] {
         broker.create_topic(topic, 1).unwrap();
         for (key, value) in records {
             producer.send(BaseRecord::to(topic).key(key).payload(value)).map_err(|(error, _)| error).unwrap();
         }
     }
     producer.flush(WAIT).unwrap();
-    let (ledger, reader) = Ledger::new(1, None);
-    assert!(ledger.hand_over(batch(1..=5), WAIT).is_none());
-    let symbols = [SYMBOL.to_string()];
-    let verifier = Verifier::start(&broker.bootstrap_servers(), feed, 1, &symbols, reader, Duration::ZERO).unwrap();
+    let (to_ledger, ledger) = Ledger::new(1, None);
+    assert!(to_ledger.hand_over(batch(has_ids), WAIT).is_none());
+    let symbols = vec![Listed { exchange: "binance", symbol: SYMBOL.into(), canonical: "BTC/USDT".into() }];
+    // A feed on which nothing happens beside it.
+    let (_idle, idle_ledger) = Ledger::new(1, None);
+    broker.create_topic("idle", 1).unwrap();
+    broker.create_topic("idle.raw", 1).unwrap();
+    let idle = Judged { topic: "idle".into(), topic_raw: "idle.raw".into(), symbols: Vec::new(), ledger: idle_ledger };
+    let feed = Judged { topic: TOPIC.into(), topic_raw: TOPIC_RAW.into(), symbols, ledger };
+    let verifier = Verifier::start(&broker.bootstrap_servers(), vec![idle, feed], 1, Duration::ZERO).unwrap();
     let deadline = Instant::now() + WAIT;
     while verifier.faults() < faults + 2 {
         assert!(Instant::now() < deadline, "{} faults found", verifier.faults());
@@ -129,70 +151,130 @@ fn judge(mut written: Written, faults: u64) -> ([u64; 5], Vec<String>) {
     ([seen, missing, duplicate, mismatched - 2, out_of_order], discrepancies)
 }
 
+fn assert_told(words: &[String], expected: &str) {
+    assert!(words.iter().any(|words| words == expected), "{expected:?} in {words:#?}");
+}
+
 #[test]
 fn what_is_right_has_no_fault() {
-    assert_eq!(judge(right(1..=5), 0).0, [5, 0, 0, 0, 0]);
+    assert_eq!(judge(right(), IDS, 0).0, [5, 0, 0, 0, 0]);
+    assert_eq!(judge(right(), NO_IDS, 0).0, [5, 0, 0, 0, 0]);
 }
 
 #[test]
 fn what_is_missing_is_told_with_its_topic() {
-    let mut written = right(1..=5);
+    let mut written = right();
     written.raw.remove(1);
     written.normalized.remove(3);
-    let (columns, words) = judge(written, 0);
-    assert_eq!(columns, [3, 2, 0, 0, 0]);
-    assert!(words.contains(&"BTCUSDT trade 2: missing on the raw topic".to_string()), "{words:?}");
-    assert!(words.contains(&"BTCUSDT trade 4: missing on the normalized topic".to_string()), "{words:?}");
-    assert_eq!(judge(right(1..=3), 0).0, [3, 2, 0, 0, 0]);
+    let (columns, words) = judge(written, IDS, 0);
+    assert_eq!(columns, [2, 3, 0, 0, 0]);
+    assert_told(&words, "BTCUSDT trade 2: missing on the raw topic");
+    assert_told(&words, "BTCUSDT trade 3: missing on the raw topic");
+    assert_told(&words, "BTCUSDT trade 4: missing on the normalized topic");
+
+    let mut written = right();
+    written.raw.truncate(3);
+    written.normalized.truncate(3);
+    let (columns, words) = judge(written, IDS, 0);
+    assert_eq!(columns, [3, 3, 0, 0, 0]);
+    assert_told(&words, "BTCUSDT trade 4: missing on the normalized topic");
+    assert_told(&words, "BTCUSDT trade 5: missing on both topics");
+    assert_told(&words, r#"BTCUSDT: the frame {"s":"BTCUSDT","data":[]} is missing on the raw topic"#);
+}
+
+#[test]
+fn what_is_missing_without_ids_is_told_by_its_time() {
+    let mut written = right();
+    written.normalized.remove(2);
+    let (columns, words) = judge(written, NO_IDS, 0);
+    assert_eq!(columns, [4, 1, 0, 0, 0]);
+    assert_told(&words, &format!("BTCUSDT trade of {} ns: missing on the normalized topic", time_ns(3)));
 }
 
 #[test]
 fn what_comes_twice_is_a_duplicate() {
-    let mut written = right(1..=5);
-    written.raw.insert(2, written.raw[1].clone());
-    written.normalized.push(written.normalized[0].clone());
-    let (columns, words) = judge(written, 2);
-    assert_eq!(columns, [5, 0, 2, 0, 0], "{words:?}");
+    for has_ids in [IDS, NO_IDS] {
+        let mut written = right();
+        written.raw.insert(2, written.raw[1].clone());
+        written.normalized.push(written.normalized[0].clone());
+        let (columns, words) = judge(written, has_ids, 2);
+        assert_eq!(columns, [5, 0, 2, 0, 0], "{words:?}");
+        assert_told(&words, "BTCUSDT trade 1: came again");
+    }
 }
 
 #[test]
 fn what_comes_late_is_out_of_order() {
-    let mut written = right(1..=5);
-    written.normalized.swap(1, 2);
-    let (columns, words) = judge(written, 1);
+    for has_ids in [IDS, NO_IDS] {
+        let mut written = right();
+        written.raw.swap(1, 2);
+        // Within a frame.
+        written.normalized.swap(1, 2);
+        let (columns, words) = judge(written, has_ids, 2);
+        assert_eq!(columns, [5, 0, 0, 0, 2], "{words:?}");
+    }
+    let mut written = right();
+    // From one frame to the next.
+    written.normalized.swap(2, 3);
+    let (columns, words) = judge(written, IDS, 1);
     assert_eq!(columns, [5, 0, 0, 0, 1]);
-    assert!(words.contains(&"BTCUSDT trade 2: came after a later one".to_string()), "{words:?}");
+    assert_told(&words, "BTCUSDT trade 3: came after a later one");
 }
 
 #[test]
 fn what_nobody_sent_is_mismatched() {
-    let mut written = right(0..=6);
-    // Neither is Avro, nor JSON; and a key that is not the symbol puts a trade on another's partition.
+    let mut written = right();
+    written.raw.insert(0, raw(frame(0..=0)));
+    written.raw.push(raw(frame(6..=6)));
+    written.normalized.insert(0, normalized(0, |_| {}));
+    written.normalized.push(normalized(6, |_| {}));
+    // No Avro; and a key that is not the symbol puts a trade on another's partition.
     written.normalized.push((SYMBOL.into(), b"\0\0\0\0\x01garbage".to_vec()));
     written.normalized.push((SYMBOL.into(), b"garbage".to_vec()));
+    written.normalized.push(("ETHUSDT".into(), normalized(3, |_| {}).1));
     written.raw.push((SYMBOL.into(), b"garbage".to_vec()));
-    written.raw.push(("ETHUSDT".into(), frame(3).into_bytes()));
-    let (columns, words) = judge(written, 8);
-    assert_eq!(columns, [5, 0, 0, 8, 0], "{words:?}");
+    written.raw.push(("ETHUSDT".into(), frame(3..=3).into_bytes()));
+    let (columns, words) = judge(written, IDS, 9);
+    assert_eq!(columns, [5, 0, 0, 9, 0], "{words:?}");
 }
 
 #[test]
 fn what_was_altered_is_mismatched() {
-    let alterations: [fn(&mut Trade<'_>); 4] = [
-        |trade| trade.price = Decimal::parse("2.2500000").unwrap(),
+    let alterations: [fn(&mut Trade<'_>); 5] = [
+        |trade| trade.price = Decimal::parse("1.2500000").unwrap(),
         |trade| trade.quantity = Decimal::parse("0.50000001").unwrap(),
         |trade| trade.side = Side::Buy,
-        |trade| trade.exchange_time_ns += 1_000_000,
+        |trade| trade.exchange_time_ns += MILLI,
+        |trade| trade.exchange_time_ns += 1,
     ];
-    let mut written = right(1..=5);
-    for (id, alter) in (1..).zip(alterations) {
-        written.normalized[id as usize - 1] = normalized(id, alter);
+    for has_ids in [IDS, NO_IDS] {
+        let mut written = right();
+        for (id, alter) in (1..).zip(alterations) {
+            written.normalized[id as usize - 1] = normalized(id, alter);
+        }
+        let (columns, words) = judge(written, has_ids, 5);
+        assert_eq!(columns, [0, 0, 0, 5, 0], "{words:?}");
+        for field in ["price", "quantity", "side", "exchange_timestamp", "exchange_timestamp_ns"] {
+            assert!(words.iter().any(|words| words.contains(&format!("{field} is"))), "{field}: {words:?}");
+        }
     }
-    // Still the same trade to who reads JSON, and not the frame that was sent.
+}
+
+/// A frame that is not to the byte what was sent is none of those sent, and the one sent is missing.
+#[test]
+fn an_altered_frame_is_mismatched_and_missing() {
+    let mut written = right();
     written.raw[4].1.push(b' ');
-    let (columns, words) = judge(written, 5);
-    assert_eq!(columns, [0, 0, 0, 5, 0], "{words:?}");
-    for field in ["price", "quantity", "side", "exchange_timestamp", "the raw frame"] {
-        assert!(words.iter().any(|words| words.contains(field)), "{field}: {words:?}");
-    }
+    let (columns, words) = judge(written, IDS, 1);
+    assert_eq!(columns, [4, 1, 0, 1, 0], "{words:?}");
+    assert_told(&words, "BTCUSDT trade 5: missing on the raw topic");
+}
+
+#[test]
+fn ids_that_the_engine_makes_up_must_differ() {
+    let mut written = right();
+    written.normalized[4] = normalized(5, |trade| trade.id = TradeId::Number(1));
+    let (columns, words) = judge(written, NO_IDS, 1);
+    assert_eq!(columns, [4, 0, 0, 1, 0], "{words:?}");
+    assert!(words.iter().any(|words| words.ends_with(r#"trade_id is "1", which another trade has"#)), "{words:?}");
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::COMBINED;
-use crate::sim::protocol::Session;
+use crate::sim::dialect::Session;
 
 /// "alphanumeric strings; max length 36".
 const ID_CHARACTERS: usize = 36;
@@ -146,6 +146,7 @@ fn is_stream(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venue::protocol::Protocol;
 
     fn answered(session: &mut Session, text: &str) -> Value {
         serde_json::from_str(&answer(session, text)).unwrap()
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn requests_change_the_session_and_are_acknowledged() {
-        let mut session = Session::default();
+        let mut session = Session::new(Protocol::BinanceSpot);
         let ack = answer(&mut session, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","a@depth@100ms"],"id":1}"#);
         assert_eq!(ack, r#"{"result":null,"id":1}"#);
         assert_eq!(
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn errors_are_in_the_servers_words() {
-        let mut session = Session::default();
+        let mut session = Session::new(Protocol::BinanceSpot);
         let mut message = |text: &str| {
             let reply = answered(&mut session, text);
             let error = reply.get("error").unwrap_or(&reply);
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn the_1025th_stream_is_refused_and_none_of_its_request_is_added() {
         let names: Vec<String> = (0..1024).map(|n| format!("s{n}@trade")).collect();
-        let mut session = Session::default();
+        let mut session = Session::new(Protocol::BinanceSpot);
         subscribe(&mut session, &names).unwrap();
         let reply = answered(&mut session, r#"{"method":"SUBSCRIBE","params":["one@trade","more@trade"],"id":19}"#);
         assert_eq!(reply, json!({"error": {"code": 4, "msg": "Too many subscriptions"}, "id": 19}));
