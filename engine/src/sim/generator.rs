@@ -127,6 +127,7 @@ impl Generator {
     }
 
     /// Makes the trades of a frame.
+    #[inline]
     fn make_run(&mut self, symbol: usize, trades: Range<u64>, now_ns: i64, to_unix_ns: impl Fn(i64) -> i64) {
         let listing = &mut self.listings[symbol];
         self.run.clear();
@@ -163,6 +164,7 @@ impl Generator {
     }
 
     /// Now and then, sends a frame that is no trade of the market, where the exchange does.
+    #[inline]
     fn step_aside(
         &mut self,
         symbol: usize,

@@ -70,6 +70,7 @@ impl Listing {
     }
 
     /// Makes the next trade, due at this time since 1970.
+    #[inline]
     pub(super) fn next(&mut self, due_ns: i64) -> TimedTrade {
         let trade = self.market.next();
         self.last_id = Some(trade.id);
@@ -86,6 +87,7 @@ impl Listing {
         self.last_time_ns = timed.trade_ns;
     }
 
+    #[inline]
     pub(super) fn remember(&mut self, timed: TimedTrade, told: bool) {
         if !self.remembers {
             return;

@@ -78,6 +78,7 @@ impl SymbolMarket {
     }
 
     /// Makes the next trade.
+    #[inline]
     pub(crate) fn next(&mut self) -> Trade {
         let dice = self.rng.u64(..);
         // Takers come in runs on one side.

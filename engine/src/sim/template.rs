@@ -197,7 +197,11 @@ impl Pen {
         self.envelope(&template.tail, envelope);
     }
 
+    #[inline]
     fn envelope(&mut self, text: &Text, envelope: &Envelope) {
+        if text.parts.is_empty() && text.tail.is_empty() {
+            return;
+        }
         for (constant, slot) in &text.parts {
             self.frame.extend_from_slice(constant);
             match slot {
@@ -209,6 +213,7 @@ impl Pen {
         self.frame.extend_from_slice(&text.tail);
     }
 
+    #[inline]
     fn trade(&mut self, template: &Template, timed: &TimedTrade, envelope: &Envelope) {
         let Self { frame: out, calendar, .. } = self;
         let trade = &timed.trade;

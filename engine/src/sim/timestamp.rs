@@ -30,6 +30,7 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// Appends a time given in nanoseconds since 1970.
+    #[inline]
     pub(crate) fn write(&mut self, notation: Notation, unix_ns: i64, out: &mut Vec<u8>) {
         let (second, rest) = (unix_ns.div_euclid(NANOS), unix_ns.rem_euclid(NANOS));
         match notation {
