@@ -214,9 +214,12 @@ fn long(name: &str, value: Value) -> Result<i64, String> {
 /// The exact product, its scale the sum of both scales: by a library, since the engine's own arithmetic is what is
 /// judged.
 fn product(price: &str, quantity: &str) -> String {
-    let number = |text| BigDecimal::from_str(text).ok();
+    let number = |text| BigDecimal::from_str(text).ok().map(BigDecimal::into_bigint_and_scale);
     match (number(price), number(quantity)) {
-        (Some(price), Some(quantity)) => (price * quantity).to_plain_string(),
+        // The library's own product has fewer decimals where one factor is 1.
+        (Some((price, price_scale)), Some((quantity, quantity_scale))) => {
+            BigDecimal::new(price * quantity, price_scale + quantity_scale).to_plain_string()
+        }
         _ => format!("none: {price:?} or {quantity:?} is no number"),
     }
 }
@@ -231,5 +234,7 @@ mod tests {
         assert_eq!(product("59121.80", "3"), "177365.40");
         assert_eq!(product("9.2E-7", "5E-5"), "0.0000000000460");
         assert_eq!(product("985", "2"), "1970");
+        assert_eq!(product("6.57082950", "1.00000000"), "6.5708295000000000");
+        assert_eq!(product("1.0", "0.00"), "0.000");
     }
 }

@@ -9,7 +9,7 @@
 //! | `schedule` | when the trade is due, whether or not anybody keeps up |
 //! | `number`, `timestamp`, `template` | how trades' varying text goes into a frame's constant text |
 //! | `dialect` | the exchanges' protocols, a file each: paths, requests, replies, frame texts, limits |
-//! | `outbound`, `connection`, `server` | sockets, WebSocket framing, keep-alive, slow readers |
+//! | `outbound`, `connection`, `client`, `server` | sockets, WebSocket framing, keep-alive, slow readers |
 //! | `generator`, `listing`, `replay` | what is due when, and who wants it |
 //! | `recorder`, `ledger` | what was sent, for a verifier in the same process |
 //! | `driver`, `wire` | the one thread that puts due frames on the wire, batch by batch |
@@ -18,6 +18,7 @@
 //! The schedule is an open loop: trade k is due at its own moment, a reader that stalls does not slow the market,
 //! and what is put on the wire after that moment is late by the difference, which is measured.
 
+mod client;
 mod command;
 mod config;
 mod connection;
