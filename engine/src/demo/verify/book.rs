@@ -10,7 +10,7 @@ use crate::sim::{Batch, SentFrame, SentTrade};
 /// Frames among which one is looked for that is not the next.
 const REACH: usize = 4_096;
 /// Frames and ids of the past that are still known when they come again.
-const KNOWN: usize = 4_096;
+const KNOWN: usize = 1_024;
 /// Most trades of a frame: a bit for each.
 const MAX_TRADES: usize = u64::BITS as usize;
 
