@@ -20,10 +20,10 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use k2_benches::contest::Contest;
-use k2_benches::fixture::{self, CONNECTION, FIRST_ID, FRAMES, Form, SYMBOLS, TRADES_PER_SYMBOL};
+use k2_benches::fixture::{self, CONNECTION, FIRST_ID, FRAMES, Form, TRADES_PER_SYMBOL};
 use k2_feed::bell::Bell;
 use k2_feed::clock::unix_now_ns;
-use k2_feed::feed::{FeedCore, Instrument, Line, Outcome};
+use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{FeedMeasured, pair};
 use k2_feed::record::Record;
 use k2_feed::venue::binance::Binance;
@@ -82,14 +82,12 @@ impl Pipeline {
         let (producer, consumer) = k2_ring::ring(RING_BYTES).expect("there is memory");
         let bell = Arc::new(Bell::new().expect("there is a file descriptor"));
         let (recorder, _) = pair(FeedMeasured::feed(), FeedMeasured::feed());
-        let instruments = SYMBOLS.iter().zip(fixture::prefixes());
-        let instruments = instruments.map(|(symbol, prefix)| Instrument::new((*symbol).into(), prefix)).collect();
         Pipeline {
             wire: Wire::new(),
             buffer: ReceiveBuffer::new(64 * 1024, 1024 * 1024),
             deframer: Deframer::new(256 * 1024),
             core: FeedCore::new(producer, bell, recorder),
-            line: Line::new(fixture::binance(), 0, CONNECTION.into(), instruments),
+            line: Line::new(&fixture::subscription(), 0, CONNECTION.into(), fixture::prefixes().into()),
             consumer,
             kernel_ns: unix_now_ns(),
         }

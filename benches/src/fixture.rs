@@ -1,9 +1,8 @@
 //! Binance trades as they come over the wire, and what the engine needs to read them.
 
 use k2_feed::avro::{Context, SymbolPrefix};
-use k2_feed::venue::binance::Binance;
-use k2_feed::venue::{Exchange, Symbols, TimeUnit, Venue};
-use url::Url;
+use k2_feed::venue::binance::{Binance, DEFAULT_URL};
+use k2_feed::venue::{Endpoint, Instrument, Subscription, Symbols, TimeUnit, Venue};
 
 /// The symbols that trade, by turns.
 pub const SYMBOLS: [&str; 4] = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "DOGEUSDT"];
@@ -78,28 +77,29 @@ pub fn wire(payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 /// The decoder of one connection.
 pub fn binance() -> Binance {
-    let url = Url::parse(Exchange::Binance.default_url()).expect("the engine's own address");
-    let symbols = SYMBOLS.map(String::from);
-    let connections = Exchange::Binance.connections(&url, TimeUnit::Millisecond, &symbols);
-    Binance::new(&connections.expect("the address is Binance's")[0])
+    Binance::new(&subscription())
+}
+
+/// What the connection asks for.
+pub fn subscription() -> Subscription {
+    let endpoint =
+        Endpoint { url: DEFAULT_URL.parse().expect("the engine's own address"), time_unit: TimeUnit::Millisecond };
+    Binance::subscription(&endpoint, &instruments()).expect("the address is Binance's")
+}
+
+/// The symbols under all their names.
+pub fn instruments() -> [Instrument; SYMBOLS.len()] {
+    SYMBOLS.map(|symbol| Binance::instrument(symbol, None).expect("these symbols are Binance's"))
 }
 
 /// The symbols, to be found by name.
 pub fn symbols() -> Symbols {
-    Symbols::new(&SYMBOLS.map(String::from))
-}
-
-/// The symbols as `BTC/USDT`.
-pub fn canonical_symbols() -> [String; SYMBOLS.len()] {
-    SYMBOLS.map(|symbol| Exchange::Binance.canonical_symbol(symbol).expect("these symbols are Binance's"))
+    Symbols::new(&instruments())
 }
 
 /// What the records of each symbol begin with.
 pub fn prefixes() -> [SymbolPrefix; SYMBOLS.len()] {
-    SYMBOLS.map(|symbol| {
-        let canonical = Exchange::Binance.canonical_symbol(symbol).expect("these symbols are Binance's");
-        SymbolPrefix::new(SCHEMA_ID, Exchange::Binance.name(), symbol, &canonical)
-    })
+    instruments().map(|one| SymbolPrefix::new(SCHEMA_ID, Binance::FACTS.exchange, &one.symbol, &one.canonical))
 }
 
 /// What a record says beside the trade.

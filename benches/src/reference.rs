@@ -7,7 +7,8 @@ use std::error::Error;
 
 use apache_avro::{Schema, to_avro_datum, to_value, write_avro_datum_ref};
 use k2_feed::avro::{NORMALIZED_TRADE, SCHEMA_VERSION};
-use k2_feed::venue::{Exchange, Symbols};
+use k2_feed::venue::binance::Binance;
+use k2_feed::venue::{Symbols, Venue};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -154,7 +155,7 @@ impl Encoder {
     /// For the schema of the normalized topic.
     pub fn new() -> Outcome<Self> {
         let schema = Schema::parse_str(NORMALIZED_TRADE)?;
-        Ok(Encoder { schema, canonical_symbols: fixture::canonical_symbols(), out: Vec::new() })
+        Ok(Encoder { schema, canonical_symbols: fixture::instruments().map(|one| one.canonical), out: Vec::new() })
     }
 
     /// `write_avro_datum_ref`: serde straight to bytes.
@@ -186,7 +187,7 @@ fn with_record<R>(trade: &Trade<'_>, canonical_symbols: &[String], write: impl F
     let exchange_timestamp_ns = trade.time_ms.checked_mul(1_000_000).ok_or("the time is after 2262")?;
     Ok(write(&Record {
         schema_version: SCHEMA_VERSION,
-        exchange: Exchange::Binance.name(),
+        exchange: Binance::FACTS.exchange,
         symbol: trade.symbol,
         canonical_symbol: &canonical_symbols[trade.instrument],
         trade_id: &trade.id.to_string(),

@@ -41,7 +41,7 @@ pub struct Records {
 pub struct FeedTally {
     /// Frames.
     pub frames: Frames,
-    /// Trades decoded.
+    /// Trades decoded: those published, and the duplicates.
     pub trades: u64,
     /// Records made, by [`Kind`].
     pub committed: [u64; Kind::ALL.len()],
@@ -53,7 +53,9 @@ pub struct FeedTally {
     pub gaps: u64,
     /// Trades that are missing in them.
     pub missing: u64,
-    /// Trades whose number had been seen.
+    /// Trades that came after a later one of their symbol.
+    pub late: u64,
+    /// Trades that had been seen, and were not published again.
     pub duplicates: u64,
     /// Connections made anew after one broke.
     pub reconnects: u64,
@@ -132,6 +134,7 @@ impl AddAssign for FeedTally {
         self.ring_full += other.ring_full;
         self.gaps += other.gaps;
         self.missing += other.missing;
+        self.late += other.late;
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
     }

@@ -3,7 +3,7 @@
 
 mod environment;
 mod file;
-pub(crate) mod nearest;
+mod instruments;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use serde::ser::SerializeStruct;
 use url::Url;
 
 use crate::cores::{Choice, Wait, Wish};
 use crate::kafka::settings::{ProducerSettings, is_secret};
 use crate::record::Kind;
-use crate::venue::{Exchange, TimeUnit};
+use crate::venue::{Endpoint, Instrument, Protocol, Subscription};
 
 /// Everything that a run is told, resolved and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -62,21 +63,16 @@ pub struct Kafka {
 }
 
 /// One `[[feed]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// The exchange.
-    #[serde(serialize_with = "by_display")]
-    pub exchange: Exchange,
-    /// The exchange's symbols.
-    pub symbols: Vec<String>,
-    /// The canonical form of each symbol, as `BTC/USDT`.
-    #[serde(skip)]
-    pub canonical_symbols: Vec<String>,
+    /// The protocol, and with it the exchange.
+    pub protocol: Protocol,
     /// Where the exchange is reached.
-    #[serde(serialize_with = "without_password")]
-    pub url: Url,
-    /// The unit of the times that the exchange is asked to send.
-    pub time_unit: TimeUnit,
+    pub endpoint: Endpoint,
+    /// What each connection carries.
+    pub connections: Vec<Subscription>,
+    /// The feed core that carries it, by its number; any if not given.
+    pub core: Option<usize>,
     /// The topic of normalized trades.
     pub topic: String,
     /// The topic of frames as received.
@@ -183,6 +179,11 @@ pub fn environment_variables() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Feed {
+    /// What is fed, over all connections.
+    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
+        self.connections.iter().flat_map(|connection| &connection.instruments)
+    }
+
     /// The topic of records of this kind.
     pub fn topic(&self, kind: Kind) -> &str {
         match kind {
@@ -193,8 +194,25 @@ impl Feed {
     }
 }
 
-fn by_display<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+impl Serialize for Feed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Feed", 10)?;
+        fields.serialize_field("exchange", self.protocol.exchange())?;
+        fields.serialize_field("protocol", self.protocol.name())?;
+        let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
+        fields.serialize_field("symbols", &symbols)?;
+        fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
+        fields.serialize_field("time_unit", &self.endpoint.time_unit)?;
+        fields.serialize_field("connections", &self.connections.len())?;
+        match self.core {
+            Some(core) => fields.serialize_field("core", &core)?,
+            None => fields.skip_field("core")?,
+        }
+        fields.serialize_field("topic", &self.topic)?;
+        fields.serialize_field("topic_raw", &self.topic_raw)?;
+        fields.serialize_field("topic_dlq", &self.topic_dlq)?;
+        fields.end()
+    }
 }
 
 /// An address as it may be shown: without its password.

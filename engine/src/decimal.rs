@@ -99,6 +99,15 @@ impl<'text> Decimal<'text> {
         self.text
     }
 
+    /// Whether it is nothing.
+    #[inline]
+    pub fn is_zero(&self) -> bool {
+        match self.as_u64() {
+            Some(coefficient) => coefficient == 0,
+            None => self.digits().all(|digit| digit == 0),
+        }
+    }
+
     /// The digits without the point.
     fn digits(&self) -> impl DoubleEndedIterator<Item = u8> + Clone + '_ {
         let end = self.len() + usize::from(self.fraction > 0);

@@ -1,5 +1,7 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -17,9 +19,11 @@ use crate::kafka::Kafka;
 use crate::kafka::topics::{self, TopicSpec};
 use crate::latency::{Hop, Hops};
 use crate::net::tls;
+use crate::pace::Pace;
 use crate::produce::{ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
+use crate::venue::Instrument;
 
 /// How long a topic that is made keeps frames as received, and dead letters.
 const RAW_RETENTION: Duration = Duration::from_hours(7 * 24);
@@ -76,7 +80,7 @@ impl Engine {
         tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
         warn_of_plain_text(config);
         // Plain connections, such as the demo's, work where no root certificates are installed.
-        let uses_tls = config.feeds.iter().any(|feed| feed.url.scheme() == "wss");
+        let uses_tls = config.feeds.iter().any(|feed| feed.endpoint.url.scheme() == "wss");
         let tls = tls::client_config(config.extra_ca.as_deref(), uses_tls).map_err(|error| match config.extra_ca {
             Some(_) => misconfigured(error).into(),
             None => wrong(error),
@@ -85,7 +89,8 @@ impl Engine {
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
-        let assignments = assign(config, &register(config, &clients[0])?)?;
+        let assignments = assign(config, &register(config, &clients[0])?);
+        let mut dealt = deal(assignments, &config.feeds, plan.feed.len());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let surroundings = Surroundings {
@@ -103,7 +108,7 @@ impl Engine {
         let mut feed_threads = Vec::new();
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
             let cpu = plan.feed[number];
-            let mine = assignments.iter().skip(number).step_by(plan.feed.len()).cloned().collect();
+            let mine = std::mem::take(&mut dealt[number]);
             let make_core = move || FeedCore::new(ring, bell, recorder);
             feed_threads.push(
                 executor::start(number, cpu, surroundings.clone(), mine, stop_feeding.clone(), make_core)
@@ -267,7 +272,7 @@ fn start_producer(
     for feed in &config.feeds {
         let mut topic = |kind| kafka.topic(feed.topic(kind));
         let topics = [topic(Kind::Raw)?, topic(Kind::Normalized)?, topic(Kind::Dlq)?];
-        routes.push(Route { exchange: feed.exchange.to_string(), topics });
+        routes.push(Route { exchange: feed.protocol.exchange().to_string(), topics });
     }
     let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
     rings.producer_collectors.push(collector);
@@ -315,37 +320,62 @@ fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
 }
 
 /// All connections of all feeds.
-fn assign(config: &Config, schema_ids: &[u32]) -> anyhow::Result<Vec<Assignment>> {
+fn assign(config: &Config, schema_ids: &[u32]) -> Vec<Assignment> {
     let mut assignments: Vec<Assignment> = Vec::new();
+    let mut paces: HashMap<&str, (Pace, usize)> = HashMap::new();
     for (index, (feed, schema_id)) in config.feeds.iter().zip(schema_ids).enumerate() {
-        let exchange = feed.exchange;
-        let subscriptions =
-            exchange.connections(&feed.url, feed.time_unit, &feed.symbols).map_err(anyhow::Error::msg)?;
-        for subscription in subscriptions {
-            let prefix = |symbol: &String| {
-                let at = feed.symbols.iter().position(|other| other == symbol).unwrap_or_default();
-                let canonical = &feed.canonical_symbols[at];
-                (symbol.clone(), SymbolPrefix::new(*schema_id, exchange.name(), symbol, canonical))
+        let exchange = feed.protocol.exchange();
+        for subscription in &feed.connections {
+            let prefix = |instrument: &Instrument| {
+                SymbolPrefix::new(*schema_id, exchange, &instrument.symbol, &instrument.canonical)
             };
-            let instruments = subscription.symbols.iter().map(prefix).collect();
-            let number = assignments.iter().filter(|other| other.exchange == exchange).count();
-            assignments.push(Assignment { feed: index as u16, exchange, number, subscription, instruments });
+            let prefixes = subscription.instruments.iter().map(prefix).collect();
+            let (pace, made) = paces.entry(exchange).or_default();
+            assignments.push(Assignment {
+                feed: index as u16,
+                protocol: feed.protocol,
+                number: *made,
+                subscription: subscription.clone(),
+                prefixes,
+                pace: pace.clone(),
+            });
+            *made += 1;
         }
     }
-    Ok(assignments)
+    assignments
+}
+
+/// Deals connections out to so many feed cores: those of a feed that names its core to that one, then each of the
+/// others, those with most symbols first, to the core that has least to do.
+fn deal(assignments: Vec<Assignment>, feeds: &[Feed], cores: usize) -> Vec<Vec<Assignment>> {
+    let mut dealt: Vec<Vec<Assignment>> = vec![Vec::new(); cores];
+    let load = |core: &Vec<Assignment>| core.iter().map(|one| one.prefixes.len()).sum::<usize>();
+    let (named, mut others): (Vec<_>, Vec<_>) =
+        assignments.into_iter().partition(|one| feeds[usize::from(one.feed)].core.is_some());
+    for assignment in named {
+        // The plan may have shrunk.
+        let core = feeds[usize::from(assignment.feed)].core.unwrap_or_default() % cores;
+        dealt[core].push(assignment);
+    }
+    others.sort_by_key(|one| Reverse(one.prefixes.len()));
+    for assignment in others {
+        let least = (0..cores).min_by_key(|core| load(&dealt[*core])).unwrap_or_default();
+        dealt[least].push(assignment);
+    }
+    dealt
 }
 
 /// Trades that come unencrypted from elsewhere can be changed on the way.
 fn warn_of_plain_text(config: &Config) {
     for feed in &config.feeds {
-        let is_loopback = match feed.url.host() {
+        let is_loopback = match feed.endpoint.url.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        if feed.url.scheme() == "ws" && !is_loopback {
-            tracing::warn!(url = %shown(&feed.url), "the connection is not encrypted: use wss:// for anything but a simulator");
+        if feed.endpoint.url.scheme() == "ws" && !is_loopback {
+            tracing::warn!(url = %shown(&feed.endpoint.url), "the connection is not encrypted: use wss:// for anything but a simulator");
         }
     }
 }

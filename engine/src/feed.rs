@@ -23,9 +23,9 @@ use crate::interval::Recorder;
 use crate::latency::Hop;
 use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
 use crate::sequence::{Observation, Tracker};
-use crate::trade::Trade;
+use crate::trade::{Trade, TradeId};
 use crate::venue::json::Json;
-use crate::venue::{Control, Frame, Reject, Symbols, Venue};
+use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Symbols, Venue};
 
 #[cfg(test)]
 mod tests;
@@ -52,23 +52,16 @@ pub struct Line<V> {
     /// `<exchange>-<connection>.<attempt>`.
     name: String,
     symbols: Symbols,
-    instruments: Vec<Instrument>,
+    instruments: Vec<Watched>,
     /// The most that a trade's record adds to the texts of its frame, in bytes.
     max_overhead: usize,
 }
 
-/// What is known of one symbol.
-pub struct Instrument {
+/// What a line keeps of one instrument.
+pub struct Watched {
     symbol: String,
     prefix: SymbolPrefix,
     tracker: Tracker,
-}
-
-impl Instrument {
-    /// A symbol of which nothing has been seen.
-    pub fn new(symbol: String, prefix: SymbolPrefix) -> Self {
-        Instrument { symbol, prefix, tracker: Tracker::default() }
-    }
 }
 
 /// What a text frame was.
@@ -83,21 +76,65 @@ pub enum Outcome<'frame> {
 }
 
 impl<V: Venue> Line<V> {
-    /// A line of `venue` for the `feed`'s topics, with these instruments in the order of its symbols.
+    /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an
+    /// instrument.
     ///
     /// # Panics
-    /// If a symbol and the name are longer than records allow, which the configuration has refused.
-    pub fn new(venue: V, feed: u16, name: String, instruments: Vec<Instrument>) -> Self {
-        let names: Vec<_> = instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
-        let overhead = |instrument: &Instrument| avro::max_overhead(&instrument.prefix, &name);
-        let max_overhead = instruments.iter().map(overhead).max().unwrap_or(0) + HEAD_LEN + MAX_NAMES;
-        assert!(names.iter().all(|symbol| symbol.len() + name.len() <= MAX_NAMES));
-        Line { venue, feed, name, symbols: Symbols::new(&names), instruments, max_overhead }
+    /// If a symbol and the name are longer than records allow, which the configuration has refused, or a prefix is
+    /// missing.
+    pub fn new(subscription: &Subscription, feed: u16, name: String, prefixes: Vec<SymbolPrefix>) -> Self {
+        let overhead = |prefix: &SymbolPrefix| avro::max_overhead(prefix, &name);
+        let max_overhead = prefixes.iter().map(overhead).max().unwrap_or(0) + HEAD_LEN + MAX_NAMES;
+        let instruments = &subscription.instruments;
+        assert!(instruments.iter().all(|instrument| instrument.symbol.len() + name.len() <= MAX_NAMES));
+        assert_eq!(instruments.len(), prefixes.len());
+        let symbols = Symbols::new(instruments);
+        let watch = |(instrument, prefix): (&Instrument, SymbolPrefix)| Watched {
+            symbol: instrument.symbol.clone(),
+            prefix,
+            tracker: Tracker::new(V::SEQUENCE),
+        };
+        let instruments = instruments.iter().zip(prefixes).map(watch).collect();
+        Line { venue: V::new(subscription), feed, name, symbols, instruments, max_overhead }
     }
 
     /// Begins a new connection: its name changes, what was seen stays.
-    pub fn rename(&mut self, name: String) {
+    pub fn begin(&mut self, name: String) {
         self.name = name;
+        self.instruments.iter_mut().for_each(|instrument| instrument.tracker.connection_begins());
+    }
+
+    /// Takes note of a trade: whether it was not published before.
+    #[inline]
+    fn is_new(&mut self, tally: &mut FeedTally, trade: &mut Trade<'_>) -> bool {
+        tally.trades += 1;
+        let instrument = &mut self.instruments[trade.instrument];
+        match instrument.tracker.observe(V::SEQUENCE, trade) {
+            Observation::InOrder => true,
+            observation => {
+                note(tally, &instrument.symbol, &self.name, &trade.id, observation);
+                observation != Observation::Repeated
+            }
+        }
+    }
+
+    /// Takes note of a number that no trade to publish has.
+    #[cold]
+    fn pass(&mut self, tally: &mut FeedTally, instrument: usize, number: Option<i64>) {
+        let Some(number) = number else { return };
+        let instrument = &mut self.instruments[instrument];
+        let observation = instrument.tracker.pass(V::SEQUENCE, number);
+        note(tally, &instrument.symbol, &self.name, &TradeId::Number(number.unsigned_abs()), observation);
+    }
+
+    /// The connection's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The symbol of the instrument at this place.
+    pub fn symbol(&self, instrument: usize) -> &str {
+        &self.instruments[instrument].symbol
     }
 }
 
@@ -183,13 +220,25 @@ impl FeedCore {
             Ok(Frame::Trades(trades)) => {
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                let key = trades.first().map_or("", |trade| trade.symbol);
+                let key = trades.first().map_or("", |trade| line.symbol(trade.instrument));
                 let tail = Tail { key, connection: &line.name, reason: "" };
                 finish(&mut measured.tally, frame, head, len, tail);
                 for trade in trades {
-                    let committed = write_trade(ring, &mut measured.tally, line, trade, &head, wall);
-                    measured.hops.record(Hop::Encode, now, committed);
+                    let mut trade = *trade;
+                    if line.is_new(&mut measured.tally, &mut trade) {
+                        let committed = write_trade(ring, &mut measured.tally, line, &trade, &head, wall);
+                        measured.hops.record(Hop::Encode, now, committed);
+                    }
                 }
+                trades.iter().for_each(|trade| line.instruments[trade.instrument].tracker.frame_ends());
+                Outcome::Data
+            }
+            Ok(Frame::NoTrade { instrument, number }) => {
+                measured.hops.record(Hop::Decode, received, now);
+                measured.tally.frames.decoded += 1;
+                line.pass(&mut measured.tally, instrument, number);
+                let tail = Tail { key: line.symbol(instrument), connection: &line.name, reason: "" };
+                finish(&mut measured.tally, frame, head, len, tail);
                 Outcome::Data
             }
             Ok(Frame::Control(control)) => {
@@ -227,19 +276,12 @@ impl FeedCore {
 fn write_trade<V: Venue>(
     ring: &mut k2_ring::Producer,
     tally: &mut FeedTally,
-    line: &mut Line<V>,
+    line: &Line<V>,
     trade: &Trade<'_>,
     frame: &Head,
     wall: &WallOffset,
 ) -> Nanos {
-    let instrument = &mut line.instruments[trade.instrument];
-    tally.trades += 1;
-    if let Some(number) = trade.sequence {
-        match instrument.tracker.observe(V::SEQUENCE, number) {
-            Observation::InOrder => {}
-            observation => note_break(tally, &instrument.symbol, &line.name, number, observation),
-        }
-    }
+    let instrument = &line.instruments[trade.instrument];
     let context = avro::Context {
         prefix: &instrument.prefix,
         connection: &line.name,
@@ -250,9 +292,9 @@ fn write_trade<V: Venue>(
     let len = record.as_mut().map_or(0, |record| avro::write(trade, &context, &mut record[HEAD_LEN..]));
     let committed = Nanos::now();
     if record.is_err() {
-        note_drop(trade);
+        note_drop(&instrument.symbol, trade);
     }
-    let tail = Tail { key: trade.symbol, connection: "", reason: "" };
+    let tail = Tail { key: &instrument.symbol, connection: "", reason: "" };
     finish(tally, record, Head { kind: Kind::Normalized, committed, ..*frame }, len, tail);
     committed
 }
@@ -291,7 +333,7 @@ fn dead_letter(
 }
 
 #[cold]
-fn note_break(tally: &mut FeedTally, symbol: &str, connection: &str, number: i64, observation: Observation) {
+fn note(tally: &mut FeedTally, symbol: &str, connection: &str, id: &TradeId<'_>, observation: Observation) {
     match observation {
         Observation::InOrder => {}
         Observation::Gap { after, before, missing } => {
@@ -299,14 +341,21 @@ fn note_break(tally: &mut FeedTally, symbol: &str, connection: &str, number: i64
             tally.missing += missing;
             tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
         }
-        Observation::Repeated { last } => {
+        Observation::Late { last } => {
+            tally.late += 1;
+            tracing::info!(symbol, connection, id = %id, last, "a trade came late");
+        }
+        Observation::Repeated => {
             tally.duplicates += 1;
-            tracing::debug!(symbol, connection, id = number, last, "a trade came again, or late");
+            tracing::debug!(symbol, connection, id = %id, "a trade came again: it is not published twice");
+        }
+        Observation::Restarted { last } => {
+            tracing::warn!(symbol, connection, id = %id, last, "the exchange counts anew");
         }
     }
 }
 
 #[cold]
-fn note_drop(trade: &Trade<'_>) {
-    tracing::error!(symbol = trade.symbol, id = %trade.id, "the ring is full: trade dropped");
+fn note_drop(symbol: &str, trade: &Trade<'_>) {
+    tracing::error!(symbol, id = %trade.id, "the ring is full: trade dropped");
 }

@@ -175,6 +175,7 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "records": records,
         "gaps": accounting.feed.gaps,
         "missing": accounting.feed.missing,
+        "late": accounting.feed.late,
         "duplicates": accounting.feed.duplicates,
         "reconnects": accounting.feed.reconnects,
         "ring_full": accounting.feed.ring_full,

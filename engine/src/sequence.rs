@@ -1,11 +1,17 @@
-//! Whether a symbol's trades come one after the other, by the venue's rule.
+//! Which trades were seen before, and which are missing, by the venue's rule.
 
+use crate::trade::{Content, Trade, TradeId};
 use crate::venue::SequenceRule;
+
+/// How far back a symbol's numbers are remembered. Snapshots that repeat old trades hold up to a thousand.
+const WINDOW: u64 = 4_096;
+/// How many trades without numbers are remembered of a symbol. Kraken's snapshot holds 50.
+const RECENT: usize = 256;
 
 /// What a trade's number says about those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
-    /// The first of its symbol, or the one that follows.
+    /// The first of its symbol, or one that follows.
     InOrder,
     /// Numbers were left out.
     Gap {
@@ -16,53 +22,220 @@ pub enum Observation {
         /// How many are missing between them.
         missing: u64,
     },
-    /// The number, or a later one, was seen before.
-    Repeated {
+    /// A later number was seen before, but not this one.
+    Late {
+        /// The highest number seen.
+        last: i64,
+    },
+    /// The trade was seen before.
+    Repeated,
+    /// The number is so far below those before it that the exchange must have begun to count anew.
+    Restarted {
         /// The highest number seen.
         last: i64,
     },
 }
 
-/// The highest number seen of one symbol.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tracker {
-    last: Option<i64>,
+/// What is remembered of one symbol's trades.
+#[derive(Debug)]
+pub struct Tracker(Memory);
+
+#[derive(Debug)]
+enum Memory {
+    Numbers(Numbers),
+    Recent(Recent),
 }
 
 impl Tracker {
-    /// Takes note of a trade's number.
+    /// Nothing has been seen.
+    pub fn new(rule: SequenceRule) -> Self {
+        Tracker(match rule {
+            SequenceRule::Contiguous | SequenceRule::Increasing => Memory::Numbers(Numbers::default()),
+            SequenceRule::Named | SequenceRule::Unnamed => Memory::Recent(Recent::default()),
+        })
+    }
+
+    /// A connection begins, which may repeat what was seen.
+    pub fn connection_begins(&mut self) {
+        if let Memory::Recent(recent) = &mut self.0 {
+            recent.may_repeat = true;
+        }
+    }
+
+    /// A frame with trades of this symbol has been taken note of.
     #[inline]
-    pub fn observe(&mut self, rule: SequenceRule, number: i64) -> Observation {
-        let SequenceRule::Contiguous = rule;
-        let Some(last) = self.last else {
-            self.last = Some(number);
+    pub fn frame_ends(&mut self) {
+        if let Memory::Recent(recent) = &mut self.0 {
+            recent.may_repeat = false;
+        }
+    }
+
+    /// Takes note of a number that no trade to publish has.
+    pub fn pass(&mut self, rule: SequenceRule, number: i64) -> Observation {
+        match &mut self.0 {
+            Memory::Numbers(numbers) => numbers.observe(rule, number),
+            Memory::Recent(_) => Observation::InOrder,
+        }
+    }
+
+    /// Takes note of a trade. One that is told apart by its content learns here how many like it came before.
+    #[inline]
+    pub fn observe(&mut self, rule: SequenceRule, trade: &mut Trade<'_>) -> Observation {
+        match (&mut self.0, trade.sequence, &mut trade.id) {
+            (Memory::Numbers(numbers), Some(number), _) => numbers.observe(rule, number),
+            (Memory::Recent(recent), _, TradeId::Content(content)) => recent.observe_content(content),
+            (Memory::Recent(recent), _, TradeId::Text(name)) => recent.observe_name(name),
+            (Memory::Recent(recent), _, TradeId::Number(number)) => recent.observe_digest(*number),
+            (Memory::Numbers(_), None, _) => Observation::InOrder,
+        }
+    }
+}
+
+/// The highest number, and which of those below it were seen.
+#[derive(Debug)]
+struct Numbers {
+    highest: Option<i64>,
+    /// A bit for each of the [`WINDOW`] numbers up to the highest, at its remainder.
+    seen: Box<[u64; (WINDOW / 64) as usize]>,
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Numbers { highest: None, seen: Box::new([0; (WINDOW / 64) as usize]) }
+    }
+}
+
+impl Numbers {
+    #[inline]
+    fn observe(&mut self, rule: SequenceRule, number: i64) -> Observation {
+        let Some(last) = self.highest else {
+            self.restart(number);
             return Observation::InOrder;
         };
         if number <= last {
-            return Observation::Repeated { last };
+            return self.observe_below(number, last);
         }
-        self.last = Some(number);
-        match number.abs_diff(last) {
-            1 => Observation::InOrder,
-            step => Observation::Gap { after: last, before: number, missing: step - 1 },
+        let step = number.abs_diff(last);
+        if step >= WINDOW {
+            self.restart(number);
+        } else {
+            (last + 1..number).for_each(|left_out| self.mark(left_out, false));
+            self.mark(number, true);
+            self.highest = Some(number);
         }
+        match (rule, step) {
+            (_, 1) | (SequenceRule::Increasing, _) => Observation::InOrder,
+            _ => Observation::Gap { after: last, before: number, missing: step - 1 },
+        }
+    }
+
+    #[cold]
+    fn observe_below(&mut self, number: i64, last: i64) -> Observation {
+        if number.abs_diff(last) >= WINDOW {
+            self.restart(number);
+            return Observation::Restarted { last };
+        }
+        let place = number.rem_euclid(WINDOW as i64) as usize;
+        if self.seen[place / 64] & (1 << (place % 64)) != 0 {
+            return Observation::Repeated;
+        }
+        self.mark(number, true);
+        Observation::Late { last }
+    }
+
+    fn restart(&mut self, number: i64) {
+        self.seen.fill(0);
+        self.mark(number, true);
+        self.highest = Some(number);
+    }
+
+    #[inline]
+    fn mark(&mut self, number: i64, seen: bool) {
+        let place = number.rem_euclid(WINDOW as i64) as usize;
+        let (word, bit) = (place / 64, 1 << (place % 64));
+        self.seen[word] = if seen { self.seen[word] | bit } else { self.seen[word] & !bit };
+    }
+}
+
+/// The last trades, by a digest of each.
+#[derive(Debug)]
+struct Recent {
+    digests: Box<[u64; RECENT]>,
+    len: usize,
+    next: usize,
+    /// Whether the next frame may repeat what was seen on another connection.
+    may_repeat: bool,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Recent { digests: Box::new([0; RECENT]), len: 0, next: 0, may_repeat: true }
+    }
+}
+
+impl Recent {
+    fn observe_name(&mut self, name: &str) -> Observation {
+        let mut digest = Fnv1a::default();
+        digest.write(name);
+        self.observe_digest(digest.finish())
+    }
+
+    fn observe_digest(&mut self, digest: u64) -> Observation {
+        if self.count(digest) > 0 {
+            return Observation::Repeated;
+        }
+        self.push(digest);
+        Observation::InOrder
+    }
+
+    /// In a frame that may repeat, the n-th trade of a content was seen if n of it were; in others all are new, however
+    /// alike.
+    fn observe_content(&mut self, content: &mut Content) -> Observation {
+        let digest = content.digest ^ content.at_us as u64;
+        let known = self.count(digest);
+        if self.may_repeat && content.before < known {
+            return Observation::Repeated;
+        }
+        content.before = content.before.max(known);
+        self.push(digest);
+        Observation::InOrder
+    }
+
+    fn count(&self, digest: u64) -> u32 {
+        self.digests[..self.len].iter().map(|known| u32::from(*known == digest)).sum()
+    }
+
+    fn push(&mut self, digest: u64) {
+        self.digests[self.next] = digest;
+        self.next = (self.next + 1) % RECENT;
+        self.len = (self.len + 1).min(RECENT);
+    }
+}
+
+/// FNV-1a, 64 bits: the same on every machine and in every version, as ids made of it must be.
+/// Source: Fowler, Noll, Vo, <http://www.isthe.com/chongo/tech/comp/fnv/>.
+#[derive(Debug, Clone, Copy)]
+pub struct Fnv1a(u64);
+
+impl Default for Fnv1a {
+    fn default() -> Self {
+        Fnv1a(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Fnv1a {
+    /// Takes in a text, and that it ends.
+    pub fn write(&mut self, text: &str) {
+        for byte in text.bytes().chain([0]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+    }
+
+    /// What has come of it.
+    pub fn finish(self) -> u64 {
+        self.0
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn gaps_and_repeats_are_told_with_both_numbers() {
-        let mut tracker = Tracker::default();
-        let mut observe = |number| tracker.observe(SequenceRule::Contiguous, number);
-        assert_eq!(observe(10), Observation::InOrder);
-        assert_eq!(observe(11), Observation::InOrder);
-        assert_eq!(observe(15), Observation::Gap { after: 11, before: 15, missing: 3 });
-        assert_eq!(observe(12), Observation::Repeated { last: 15 });
-        assert_eq!(observe(15), Observation::Repeated { last: 15 });
-        assert_eq!(observe(16), Observation::InOrder);
-        assert_eq!(observe(i64::MAX), Observation::Gap { after: 16, before: i64::MAX, missing: i64::MAX as u64 - 17 });
-    }
-}
+mod tests;

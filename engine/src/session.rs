@@ -5,10 +5,13 @@
 use std::time::Duration;
 
 use crate::clock::Nanos;
-use crate::venue::{Limits, Request};
+use crate::venue::{About, Limits, Request};
 
 /// Longest wait for the answer to a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection is made anew before the exchange's own end of it: at the earliest so much of its life before, at a time
+/// that is drawn for each, so that not all of them go together.
+const RENEWAL: f64 = 0.1;
 
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,8 +20,19 @@ pub enum Step<'a> {
     Send(&'a str),
     /// Close the connection and make it anew, for this reason.
     GiveUp(&'static str),
+    /// Make the connection anew: it is as old as the exchange lets it become.
+    Renew,
     /// Nothing.
     Wait,
+}
+
+/// How far an instrument's subscription is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unsent,
+    Waiting,
+    Acknowledged,
+    Refused,
 }
 
 /// One connection from its upgrade to its end.
@@ -28,46 +42,64 @@ pub struct Session {
     limits: Limits,
     /// How many requests were sent.
     sent: usize,
-    /// When the last one was.
+    /// When the last message was.
     sent_at: Nanos,
-    /// Those sent and not answered.
-    unanswered: Vec<u64>,
-    acknowledged: usize,
+    /// The state of each instrument.
+    states: Vec<State>,
     /// When the last byte came.
     heard_at: Nanos,
+    /// From when on the connection is too old.
+    renew_at: Option<Nanos>,
     live: bool,
 }
 
 impl Session {
-    /// A connection that has just been upgraded, with the requests it is to send.
-    pub fn new(requests: Vec<Request>, limits: Limits, now: Nanos) -> Self {
-        let live = requests.is_empty();
+    /// A connection for so many instruments that has just been upgraded, with the requests it is to send. `drawn` is a
+    /// number from 0 to 1 that decides when it is made anew.
+    pub fn new(requests: Vec<Request>, instruments: usize, limits: Limits, drawn: f64, now: Nanos) -> Self {
+        let by_address = requests.is_empty();
+        let state = if by_address { State::Acknowledged } else { State::Unsent };
+        let renewed_after = |age: Duration| age.mul_f64(1.0 - RENEWAL * drawn.clamp(0.01, 1.0));
         Session {
             requests,
             limits,
             sent: 0,
             sent_at: now,
-            unanswered: Vec::new(),
-            acknowledged: 0,
+            states: vec![state; instruments],
             heard_at: now,
-            live,
+            renew_at: limits.max_age.map(|age| Nanos(now.0 + renewed_after(age).as_nanos() as u64)),
+            live: by_address,
         }
     }
 
     /// What to do at `now`; to be asked until it says [`Step::Wait`], and again a moment later.
     pub fn step(&mut self, now: Nanos) -> Step<'_> {
-        if now.since(self.heard_at) > self.limits.max_silence.as_nanos() as u64 {
+        let passed = |since: Nanos, time: Duration| now.since(since) > time.as_nanos() as u64;
+        if passed(self.heard_at, self.limits.max_silence) {
             return Step::GiveUp("the exchange has fallen silent");
         }
-        if !self.unanswered.is_empty() && now.since(self.sent_at) > ANSWER_TIMEOUT.as_nanos() as u64 {
+        if self.states.contains(&State::Waiting) && passed(self.sent_at, ANSWER_TIMEOUT) {
             return Step::GiveUp("a subscription was not acknowledged in time");
         }
-        if self.sent == self.requests.len() {
-            return match self.unanswered.is_empty() && !self.live {
-                true => Step::GiveUp("all subscriptions were refused"),
-                false => Step::Wait,
-            };
+        if self.renew_at.is_some_and(|at| now.0 >= at.0) {
+            return Step::Renew;
         }
+        if self.sent < self.requests.len() {
+            return self.step_request(now);
+        }
+        if !self.live && !self.states.contains(&State::Waiting) {
+            return Step::GiveUp("all subscriptions were refused");
+        }
+        match self.limits.ping.filter(|ping| passed(self.sent_at, ping.interval)) {
+            Some(ping) => {
+                self.sent_at = now;
+                Step::Send(ping.text)
+            }
+            None => Step::Wait,
+        }
+    }
+
+    fn step_request(&mut self, now: Nanos) -> Step<'_> {
         let due = self.sent == 0 || now.since(self.sent_at) >= self.limits.message_interval.as_nanos() as u64;
         if !due {
             return Step::Wait;
@@ -75,7 +107,7 @@ impl Session {
         let request = &self.requests[self.sent];
         self.sent += 1;
         self.sent_at = now;
-        self.unanswered.push(request.id);
+        self.states[request.instruments.clone()].fill(State::Waiting);
         Step::Send(&request.text)
     }
 
@@ -85,32 +117,36 @@ impl Session {
         self.heard_at = now;
     }
 
-    /// The exchange said yes to the request `id`. Returns whether the session is live from now on.
-    pub fn acknowledged(&mut self, id: u64) -> bool {
-        self.acknowledged += usize::from(self.answered(id));
-        self.settle()
-    }
-
-    /// The exchange said no to the request `id`, or to the oldest one if it did not say to which. Returns the
-    /// request's text, and whether the session is live from now on.
-    pub fn refused(&mut self, id: Option<u64>) -> (Option<&str>, bool) {
-        let id = id.or_else(|| self.unanswered.first().copied());
-        let known = id.filter(|id| self.answered(*id));
-        let live = self.settle();
-        let text = known.and_then(|id| self.requests.iter().find(|request| request.id == id));
-        (text.map(|request| request.text.as_str()), live)
-    }
-
-    fn answered(&mut self, id: u64) -> bool {
-        let found = self.unanswered.iter().position(|unanswered| *unanswered == id);
-        found.map(|at| self.unanswered.remove(at)).is_some()
-    }
-
-    fn settle(&mut self) -> bool {
+    /// The exchange said yes. Returns whether the session is live from now on.
+    pub fn acknowledged(&mut self, about: About<'_>) -> bool {
+        self.settle(about, State::Acknowledged);
+        let all_answered = self.sent == self.requests.len() && !self.states.contains(&State::Waiting);
         let was_live = self.live;
-        let all_answered = self.sent == self.requests.len() && self.unanswered.is_empty();
-        self.live |= all_answered && self.acknowledged > 0;
+        self.live |= all_answered && self.states.contains(&State::Acknowledged);
         self.live && !was_live
+    }
+
+    /// The exchange said no. Returns the places of the instruments that it refused, and whether the session is live from
+    /// now on.
+    pub fn refused(&mut self, about: About<'_>) -> (Vec<usize>, bool) {
+        let refused = self.settle(about, State::Refused);
+        (refused, self.acknowledged(About::Instruments(&[])))
+    }
+
+    /// Notes an answer for those who waited for it; returns them.
+    fn settle(&mut self, about: About<'_>, answer: State) -> Vec<usize> {
+        let of = |request: &Request| request.instruments.clone().collect::<Vec<_>>();
+        let waits = |request: &&Request| self.states[request.instruments.clone()].contains(&State::Waiting);
+        let meant = match about {
+            About::Request(id) => self.requests.iter().find(|request| request.id == id).map(of).unwrap_or_default(),
+            About::Instruments(places) => places.to_vec(),
+            // Requests are answered in their order.
+            About::Unknown => self.requests[..self.sent].iter().find(waits).map(of).unwrap_or_default(),
+        };
+        let waiting = |place: &usize| self.states.get(*place) == Some(&State::Waiting);
+        let answered: Vec<usize> = meant.into_iter().filter(waiting).collect();
+        answered.iter().for_each(|place| self.states[*place] = answer);
+        answered
     }
 }
 
@@ -157,11 +193,18 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::Venue;
     use crate::venue::binance::Binance;
+    use crate::venue::{Ping, Venue};
 
-    fn requests(count: u64) -> Vec<Request> {
-        (1..=count).map(|id| Request { id, text: format!("request {id}") }).collect()
+    const LIMITS: Limits = Binance::FACTS.limits;
+
+    /// A session of so many requests, each for two instruments.
+    fn session(requests: usize, limits: Limits) -> Session {
+        let request = |index: usize| {
+            let id = index as u64 + 1;
+            Request { id, text: format!("request {id}"), instruments: 2 * index..2 * index + 2 }
+        };
+        Session::new((0..requests).map(request).collect(), 2 * requests, limits, 0.5, at(0))
     }
 
     fn at(ms: u64) -> Nanos {
@@ -170,47 +213,76 @@ mod tests {
 
     #[test]
     fn requests_are_paced_and_acknowledged_one_by_one() {
-        let mut session = Session::new(requests(2), Binance::LIMITS, at(0));
+        let mut session = session(2, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
         assert_eq!(session.step(at(1)), Step::Wait);
-        assert!(!session.acknowledged(1));
+        assert!(!session.acknowledged(About::Request(1)));
         assert_eq!(session.step(at(349)), Step::Wait);
         assert_eq!(session.step(at(350)), Step::Send("request 2"));
-        assert!(!session.acknowledged(1), "an answer counts once");
-        assert!(session.acknowledged(2));
-        assert!(session.live);
+        assert!(!session.acknowledged(About::Request(1)), "an answer counts once");
+        assert!(!session.acknowledged(About::Instruments(&[2])), "half of the second request");
+        assert!(session.acknowledged(About::Instruments(&[3, 99])));
         assert_eq!(session.step(at(400)), Step::Wait);
     }
 
     #[test]
     fn a_missing_acknowledgement_gives_up() {
-        let mut session = Session::new(requests(1), Binance::LIMITS, at(0));
+        let mut session = session(1, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
+        assert!(!session.acknowledged(About::Instruments(&[0])));
         assert_eq!(session.step(at(10_000)), Step::Wait);
         assert_eq!(session.step(at(10_001)), Step::GiveUp("a subscription was not acknowledged in time"));
     }
 
     #[test]
     fn one_refusal_does_not_take_the_others_down() {
-        let mut session = Session::new(requests(2), Binance::LIMITS, at(0));
+        let mut session = session(2, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
-        assert_eq!(session.refused(Some(1)), (Some("request 1"), false));
+        assert_eq!(session.refused(About::Request(1)), (vec![0, 1], false));
         assert_eq!(session.step(at(400)), Step::Send("request 2"));
-        assert!(session.acknowledged(2));
+        assert_eq!(session.refused(About::Instruments(&[2])), (vec![2], false));
+        assert!(session.acknowledged(About::Unknown));
+        assert_eq!(session.states, [State::Refused, State::Refused, State::Refused, State::Acknowledged]);
+    }
 
-        let mut session = Session::new(requests(1), Binance::LIMITS, at(0));
+    #[test]
+    fn if_all_are_refused_there_is_nothing_to_stay_for() {
+        let mut session = session(1, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
-        assert_eq!(session.refused(None), (Some("request 1"), false));
+        assert_eq!(session.refused(About::Unknown), (vec![0, 1], false));
         assert_eq!(session.step(at(1)), Step::GiveUp("all subscriptions were refused"));
     }
 
     #[test]
     fn silence_gives_up() {
-        let mut session = Session::new(Vec::new(), Binance::LIMITS, at(0));
+        let mut session = session(0, LIMITS);
         assert!(session.live);
         session.heard(at(5_000));
         assert_eq!(session.step(at(75_000)), Step::Wait);
         assert_eq!(session.step(at(75_001)), Step::GiveUp("the exchange has fallen silent"));
+    }
+
+    #[test]
+    fn who_has_said_nothing_for_long_says_that_it_is_there() {
+        let ping = Ping { interval: Duration::from_secs(20), text: "ping" };
+        let mut session = session(0, Limits { ping: Some(ping), ..LIMITS });
+        assert_eq!(session.step(at(20_000)), Step::Wait);
+        assert_eq!(session.step(at(20_001)), Step::Send("ping"));
+        assert_eq!(session.step(at(20_002)), Step::Wait);
+        session.heard(at(20_003));
+        assert_eq!(session.step(at(40_002)), Step::Send("ping"));
+    }
+
+    #[test]
+    fn a_connection_is_renewed_before_the_exchange_ends_it() {
+        let hours = |hours: f64| at((hours * 3_600_000.0) as u64);
+        for (drawn, from, to) in [(0.0, 23.9, 24.0), (0.5, 22.7, 22.9), (1.0, 21.5, 21.7)] {
+            let mut session = Session::new(Vec::new(), 1, LIMITS, drawn, at(0));
+            session.heard(hours(from));
+            assert_eq!(session.step(hours(from)), Step::Wait, "{drawn}");
+            session.heard(hours(to));
+            assert_eq!(session.step(hours(to)), Step::Renew, "{drawn}");
+        }
     }
 
     #[test]

@@ -7,8 +7,6 @@ use crate::decimal::Decimal;
 /// One trade, borrowed from its frame. Text is exactly what the exchange sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trade<'frame> {
-    /// The exchange's own name of the instrument, as in the frame.
-    pub symbol: &'frame str,
     /// The instrument: its place among those of the connection.
     pub instrument: usize,
     /// The exchange's identity of the trade.
@@ -31,20 +29,39 @@ pub struct Trade<'frame> {
     pub seller_order_id: Option<i64>,
 }
 
-/// A trade's identity: most exchanges count, some name.
+/// A trade's identity: most exchanges count, some name, one does neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TradeId<'frame> {
-    /// A JSON number.
+    /// A number.
     Number(u64),
-    /// A JSON string, such as a UUID.
+    /// A text, such as a UUID.
     Text(&'frame str),
+    /// Made of what the trade is, where the exchange gives no id.
+    Content(Content),
 }
+
+/// A trade told apart by its content: `<microseconds since the epoch>-<digest>`, and `-<n>` behind it for the n-th that
+/// is the same in all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// When the trade took place, microseconds since the Unix epoch.
+    pub at_us: i64,
+    /// Of everything else that the exchange says of it.
+    pub digest: u64,
+    /// How many trades with the same time and digest came before it.
+    pub before: u32,
+}
+
+/// Longest text of an id that does not stand in the frame, in bytes: two numbers of 20 and 16 digits, a count of 10.
+pub const MAX_MADE_ID: usize = 48;
 
 impl fmt::Display for TradeId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             TradeId::Number(number) => number.fmt(f),
             TradeId::Text(text) => f.write_str(text),
+            TradeId::Content(Content { at_us, digest, before: 0 }) => write!(f, "{at_us}-{digest:016x}"),
+            TradeId::Content(Content { at_us, digest, before }) => write!(f, "{at_us}-{digest:016x}-{before}"),
         }
     }
 }
@@ -56,4 +73,14 @@ pub enum Side {
     Buy = 0,
     /// The taker sold.
     Sell = 1,
+}
+
+impl Side {
+    /// The maker's, where this is the taker's.
+    pub fn opposite(self) -> Self {
+        match self {
+            Side::Buy => Side::Sell,
+            Side::Sell => Side::Buy,
+        }
+    }
 }

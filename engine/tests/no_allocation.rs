@@ -9,11 +9,11 @@ use k2_feed::accounting::FeedTally;
 use k2_feed::avro::SymbolPrefix;
 use k2_feed::bell::Bell;
 use k2_feed::clock::unix_now_ns;
-use k2_feed::feed::{FeedCore, Instrument, Line, Outcome};
+use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{self, Collector, FeedMeasured};
 use k2_feed::record::{Kind, Record};
 use k2_feed::venue::binance::{Binance, DEFAULT_URL};
-use k2_feed::venue::{Subscription, TimeUnit, Venue};
+use k2_feed::venue::{Endpoint, TimeUnit, Venue};
 use k2_feed::ws::buffer::ReceiveBuffer;
 use k2_feed::ws::deframe::{Deframer, Message};
 
@@ -178,13 +178,11 @@ impl Rig {
         let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
         let core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
         let symbols: Vec<_> = (0..SYMBOLS).map(symbol).collect();
-        let instruments = symbols
-            .iter()
-            .map(|symbol| Instrument::new(symbol.clone(), SymbolPrefix::new(7, "binance", symbol, "C/USDT")))
-            .collect();
-        let (url, time_unit) = (DEFAULT_URL.parse().unwrap(), TimeUnit::Millisecond);
-        let venue = Binance::new(&Subscription { url, time_unit, symbols, requests: Vec::new() });
-        let line = Line::new(venue, 0, "binance-0.1".into(), instruments);
+        let instruments: Vec<_> = symbols.iter().map(|symbol| Binance::instrument(symbol, None).unwrap()).collect();
+        let prefixes = symbols.iter().map(|symbol| SymbolPrefix::new(7, "binance", symbol, "C/USDT")).collect();
+        let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
+        let subscription = Binance::subscription(&endpoint, &instruments).unwrap();
+        let line = Line::new(&subscription, 0, "binance-0.1".into(), prefixes);
         let buffer = ReceiveBuffer::new(64 * 1024, Deframer::buffer_needed(MAX_FRAME));
         let deframer = Deframer::new(MAX_FRAME);
         Rig { core, line, buffer, deframer, consumer, collector, controls: 0, drained: [0; Kind::ALL.len()] }

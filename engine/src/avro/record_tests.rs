@@ -62,7 +62,6 @@ impl Sample {
             Err(text) => TradeId::Text(text),
         };
         let trade = Trade {
-            symbol: &self.symbol,
             instrument: 0,
             id,
             price: Decimal::parse(&self.price).unwrap(),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
-
 use super::file::{Feed, File};
-use super::nearest::nearest;
+use super::instruments;
+use crate::nearest::nearest;
+use crate::venue::Protocol;
 
 const EXCHANGE: &str = "K2_EXCHANGE";
 const SYMBOLS: &str = "K2_SYMBOLS";
@@ -16,19 +16,9 @@ const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
 const TOPIC_RAW: &str = "K2_KAFKA_TOPIC_RAW";
 const TOPIC_NORMALIZED: &str = "K2_KAFKA_TOPIC_NORMALIZED";
 const SCHEMA_PATH: &str = "K2_SCHEMA_PATH";
-/// The addresses, by exchange. Those of exchanges that are not fed are not looked at.
-const WS_URLS: [(&str, &str); 3] =
-    [("binance", "K2_BINANCE_WS_URL"), ("kraken", "K2_KRAKEN_WS_URL"), ("coinbase", "K2_COINBASE_WS_URL")];
-
-/// The layout of the instruments file.
-#[derive(Debug, Deserialize)]
-struct InstrumentsFile {
-    instruments: BTreeMap<String, Instruments>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Instruments {
-    symbols: Vec<String>,
+/// The variable with an exchange's address: `K2_BINANCE_WS_URL`. Those of exchanges that are not fed are not looked at.
+fn url_variable(exchange: &str) -> String {
+    format!("K2_{}_WS_URL", exchange.to_uppercase().replace('-', "_"))
 }
 
 /// Lays the variables over what the file gave.
@@ -45,16 +35,18 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         let known = file.feed.iter().find(|feed| feed.exchange.as_ref() == Some(&exchange)).cloned();
         file.feed = vec![known.unwrap_or_else(|| Feed { exchange: Some(exchange), ..Feed::default() })];
     }
-    for (exchange, name) in WS_URLS {
-        if let Some(url) = get(name) {
-            file.feed
-                .iter_mut()
-                .filter(|feed| feed.exchange.as_deref() == Some(exchange))
-                .for_each(|feed| feed.url = Some(url.clone()));
-        }
+    for feed in &mut file.feed {
+        let url = feed.exchange.as_deref().and_then(|exchange| get(&url_variable(exchange)));
+        feed.url = url.or(feed.url.take());
     }
     if let Some(path) = get(INSTRUMENTS_FILE) {
-        take_instruments(file, &path, errors);
+        // It goes before `K2_SYMBOLS`.
+        if file.feed.is_empty() {
+            errors.push(format!("{INSTRUMENTS_FILE} = {path:?}: set, but not for which exchange: set {EXCHANGE}"));
+        }
+        for feed in &mut file.feed {
+            errors.extend(instruments::take(feed, INSTRUMENTS_FILE, Path::new(&path)).err());
+        }
     } else if let Some(symbols) = get(SYMBOLS) {
         let symbols = symbols.split(',').map(|symbol| symbol.trim().to_string()).filter(|symbol| !symbol.is_empty());
         if let Some(feed) = only_feed(file, SYMBOLS, errors) {
@@ -93,28 +85,6 @@ fn only_feed<'a>(file: &'a mut File, name: &str, errors: &mut Vec<String>) -> Op
     }
 }
 
-/// Takes each feed's symbols from the instruments file, which goes before `K2_SYMBOLS`.
-fn take_instruments(file: &mut File, path: &str, errors: &mut Vec<String>) {
-    let wrong = |what: String| format!("{INSTRUMENTS_FILE} = {path:?}: {what}");
-    let read = std::fs::read_to_string(Path::new(path)).map_err(|error| wrong(error.to_string()));
-    let parsed = read
-        .and_then(|text| serde_norway::from_str::<InstrumentsFile>(&text).map_err(|error| wrong(error.to_string())));
-    let mut instruments = match parsed {
-        Ok(file) => file.instruments,
-        Err(error) => return errors.push(error),
-    };
-    if file.feed.is_empty() {
-        errors.push(wrong(format!("set, but not for which exchange: set {EXCHANGE}")));
-    }
-    for feed in &mut file.feed {
-        let exchange = feed.exchange.clone().unwrap_or_default();
-        match instruments.remove(&exchange) {
-            Some(found) => feed.symbols = found.symbols,
-            None => errors.push(wrong(format!("it lists no symbols under instruments.{exchange}"))),
-        }
-    }
-}
-
 /// A variable that nobody reads is probably misspelt; it may belong to another program, so it is no error.
 fn name_unknown(variables: &BTreeMap<String, String>) {
     let known = [
@@ -127,7 +97,8 @@ fn name_unknown(variables: &BTreeMap<String, String>) {
         TOPIC_NORMALIZED,
         SCHEMA_PATH,
     ];
-    let known = || known.into_iter().chain(WS_URLS.iter().map(|(_, name)| *name));
+    let urls: Vec<String> = Protocol::ALL.iter().map(|protocol| url_variable(protocol.exchange())).collect();
+    let known = || known.into_iter().chain(urls.iter().map(String::as_str));
     for name in variables.keys().filter(|name| known().all(|known| known != name.as_str())) {
         match nearest(name, known()) {
             Some(nearest) => tracing::warn!("{name} is not known, did you mean {nearest}?"),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::RingFull;
-use super::nearest::nearest;
 use crate::cores::{Choice, Wait};
+use crate::nearest::nearest;
 use crate::venue::TimeUnit;
 
 /// The whole file.
@@ -39,8 +39,13 @@ pub(super) struct Kafka {
 #[serde(default)]
 pub(super) struct Feed {
     pub(super) exchange: Option<String>,
+    pub(super) protocol: Option<String>,
     pub(super) symbols: Vec<String>,
+    pub(super) instruments: Option<PathBuf>,
+    pub(super) canonical: BTreeMap<String, String>,
     pub(super) url: Option<String>,
+    pub(super) connections: Option<usize>,
+    pub(super) core: Option<usize>,
     pub(super) time_unit: Option<TimeUnit>,
     pub(super) topic: Option<String>,
     pub(super) topic_raw: Option<String>,
@@ -89,7 +94,23 @@ const KEYS: [(&str, &[&str]); 6] = [
             "librdkafka",
         ],
     ),
-    ("feed", &["exchange", "symbols", "url", "time_unit", "topic", "topic_raw", "topic_dlq"]),
+    (
+        "feed",
+        &[
+            "exchange",
+            "protocol",
+            "symbols",
+            "instruments",
+            "canonical",
+            "url",
+            "connections",
+            "core",
+            "time_unit",
+            "topic",
+            "topic_raw",
+            "topic_dlq",
+        ],
+    ),
     ("cores", &["feed", "producer", "housekeeping", "wait"]),
     ("limits", &["ring_bytes", "max_frame_bytes", "ring_full"]),
     ("tls", &["extra_ca"]),

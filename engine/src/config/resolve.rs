@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use url::Url;
 
-use super::{Config, Cores, Feed, Kafka, Limits, file};
+use super::{Config, Cores, Feed, Kafka, Limits, file, instruments};
 use crate::cores::Choice;
+use crate::instruments::Pair;
 use crate::kafka::settings::check_passed_through;
 use crate::record::Kind;
-use crate::venue::Exchange;
+use crate::venue::{Endpoint, Instrument, Protocol};
 
 /// A ring must hold so many of the longest messages, with all the trades that they could hold.
 const RING_FRAMES: usize = 32;
@@ -105,55 +106,78 @@ fn resolve_limits(given: &file::Limits, errors: &mut Vec<String>) -> Limits {
     Limits { ring_bytes, max_frame_bytes, ring_full: given.ring_full.unwrap_or_default() }
 }
 
-fn resolve_feed(given: file::Feed, errors: &mut Vec<String>) -> Option<Feed> {
-    let name = given.exchange.unwrap_or_default();
-    let exchange: Exchange = match name.parse() {
-        Ok(exchange) => exchange,
+fn resolve_feed(mut given: file::Feed, errors: &mut Vec<String>) -> Option<Feed> {
+    let exchange = given.exchange.clone().unwrap_or_default();
+    if let Some(path) = given.instruments.take() {
+        errors.extend(instruments::take(&mut given, "instruments", &path).err());
+    }
+    let mut wrong = |error: String| errors.push(format!("feed {exchange}: {error}"));
+    let given_url = given.url.as_deref().and_then(|url| Url::parse(url).ok());
+    let protocol = match Protocol::find(&exchange, given.protocol.as_deref(), given_url.as_ref()) {
+        Ok(protocol) => protocol,
         Err(error) => {
             errors.push(format!("feed.exchange: {error}"));
             return None;
         }
     };
-    let mut seen = HashSet::new();
-    let mut canonical_symbols = Vec::new();
-    for symbol in &given.symbols {
-        if !seen.insert(symbol) {
-            errors.push(format!("feed {exchange}: symbol {symbol:?} is listed twice"));
-        }
-        if symbol.len() > MAX_SYMBOL {
-            errors.push(format!("feed {exchange}: symbol {symbol:?} is longer than {MAX_SYMBOL} bytes"));
-        }
-        match exchange.canonical_symbol(symbol) {
-            Ok(canonical) => canonical_symbols.push(canonical),
-            Err(error) => errors.push(format!("feed {exchange}: {error}")),
-        }
-    }
+    let known = |symbol: &str| {
+        let pair = given.canonical.get(symbol).map(|canonical| pair(symbol, canonical)).transpose()?;
+        protocol.instrument(symbol, pair)
+    };
+    let instruments: Vec<_> =
+        given.symbols.iter().filter_map(|symbol| known(symbol).map_err(&mut wrong).ok()).collect();
+    check_instruments(&instruments, &mut wrong);
     if given.symbols.is_empty() {
-        errors.push(format!("feed {exchange}: no symbols: list some (symbols = [\"BTCUSDT\"], or K2_SYMBOLS)"));
+        wrong("no symbols: list some (symbols = [\"BTCUSDT\"], or K2_SYMBOLS)".into());
     }
-    let text = given.url.unwrap_or_else(|| exchange.default_url().into());
-    let url = parse_url(&format!("feed {exchange}: url"), &text, &["wss", "ws"], errors)?;
-    let time_unit = given.time_unit.unwrap_or_default();
-    if let Err(error) = exchange.connections(&url, time_unit, &given.symbols) {
-        errors.push(format!("feed {exchange}: {error}"));
+    if given.time_unit.is_some() && protocol != Protocol::BinanceSpot {
+        wrong("time_unit is Binance spot's: others have one unit".into());
     }
     let topic = given.topic.unwrap_or_else(|| format!("market.crypto.trades.{exchange}"));
     let topic_raw = given.topic_raw.unwrap_or_else(|| format!("{topic}.raw"));
     let topic_dlq = given.topic_dlq.unwrap_or_else(|| format!("{topic}.dlq"));
-    for topic in [&topic, &topic_raw, &topic_dlq] {
-        check_topic(topic, exchange, errors);
+    [&topic, &topic_raw, &topic_dlq].into_iter().filter_map(|topic| check_topic(topic).err()).for_each(&mut wrong);
+    let text = given.url.unwrap_or_else(|| protocol.facts().url.into());
+    let url = parse_url(&format!("feed {exchange}: url"), &text, &["wss", "ws"], errors)?;
+    let endpoint = Endpoint { url, time_unit: given.time_unit.unwrap_or_default() };
+    let connections = protocol
+        .connections(&endpoint, &instruments, given.connections)
+        .map_err(|error| errors.push(format!("feed {exchange}: {error}")));
+    Some(Feed { protocol, endpoint, connections: connections.ok()?, core: given.core, topic, topic_raw, topic_dlq })
+}
+
+/// Base and quote, as configured.
+fn pair<'a>(symbol: &str, canonical: &'a str) -> Result<Pair<'a>, String> {
+    match canonical.split_once('/') {
+        Some((base, quote)) if !base.is_empty() && !quote.is_empty() && !quote.contains('/') => {
+            Ok(Pair { base, quote })
+        }
+        _ => Err(format!("canonical.{symbol:?} = {canonical:?}: write base and quote, such as \"BTC/USDT\"")),
     }
-    Some(Feed { exchange, symbols: given.symbols, canonical_symbols, url, time_unit, topic, topic_raw, topic_dlq })
+}
+
+/// No symbol is too long or listed twice, under whichever name.
+fn check_instruments(instruments: &[Instrument], wrong: &mut impl FnMut(String)) {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for Instrument { symbol, framed, .. } in instruments {
+        match seen.insert(framed, symbol) {
+            Some(other) if other == symbol => wrong(format!("symbol {symbol:?} is listed twice")),
+            Some(other) => wrong(format!("symbols {other:?} and {symbol:?} are the same to the exchange: keep one")),
+            None => {}
+        }
+        if symbol.len() > MAX_SYMBOL {
+            wrong(format!("symbol {symbol:?} is longer than {MAX_SYMBOL} bytes"));
+        }
+    }
 }
 
 /// What Kafka takes as a topic's name (`org.apache.kafka.common.internals.Topic`).
-fn check_topic(topic: &str, exchange: Exchange, errors: &mut Vec<String>) {
+fn check_topic(topic: &str) -> Result<(), String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.chars().all(legal) {
-        errors.push(format!(
-            "feed {exchange}: topic {topic:?} is no name that Kafka takes: 1 to 249 letters, digits, '.', '_' and '-'"
-        ));
+        return Err(format!("topic {topic:?} is no name that Kafka takes: 1 to 249 letters, digits, '.', '_' and '-'"));
     }
+    Ok(())
 }
 
 fn check_feeds(feeds: &[Feed], errors: &mut Vec<String>) {
@@ -169,15 +193,16 @@ fn check_feeds(feeds: &[Feed], errors: &mut Vec<String>) {
     }
     let mut seen = HashMap::new();
     for (index, feed) in feeds.iter().enumerate() {
-        for symbol in &feed.symbols {
-            let first = *seen.entry((feed.exchange, symbol)).or_insert(index);
+        let exchange = feed.protocol.exchange();
+        for Instrument { symbol, .. } in feed.instruments() {
+            let first = *seen.entry((&feed.topic, exchange, symbol)).or_insert(index);
             if first != index {
-                errors.push(format!("symbol {symbol:?} of {} is in two feeds", feed.exchange));
+                errors.push(format!("symbol {symbol:?} of {exchange} is in two feeds of topic {:?}", feed.topic));
             }
         }
         let topics: HashSet<_> = Kind::ALL.map(|kind| feed.topic(kind)).into();
         if topics.len() < Kind::ALL.len() {
-            errors.push(format!("feed {}: topic, topic_raw and topic_dlq must differ: {topics:?}", feed.exchange));
+            errors.push(format!("feed {exchange}: topic, topic_raw and topic_dlq must differ: {topics:?}"));
         }
     }
 }

@@ -12,6 +12,10 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     if errors.is_empty() { Ok(config.unwrap()) } else { Err(errors) }
 }
 
+fn symbols(feed: &Feed) -> Vec<&str> {
+    feed.instruments().map(|instrument| instrument.symbol.as_str()).collect()
+}
+
 const BINANCE: &str = "[[feed]]\nexchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\n";
 
 #[test]
@@ -28,9 +32,9 @@ fn five_variables_alone_are_enough() {
     )
     .unwrap();
     let feed = &config.feeds[0];
-    assert_eq!(feed.symbols, ["BTCUSDT", "ETHUSDT"]);
-    assert_eq!(feed.canonical_symbols, ["BTC/USDT", "ETH/USDT"]);
-    assert_eq!(feed.url.as_str(), "ws://127.0.0.1:7000/ws");
+    assert_eq!(symbols(feed), ["BTCUSDT", "ETHUSDT"]);
+    assert!(feed.instruments().map(|one| &*one.canonical).eq(["BTC/USDT", "ETH/USDT"]));
+    assert_eq!(feed.endpoint.url.as_str(), "ws://127.0.0.1:7000/ws");
     assert_eq!(feed.topic(Kind::Raw), "market.crypto.trades.binance.raw");
     assert_eq!(feed.topic(Kind::Normalized), "market.crypto.trades.binance");
     assert_eq!(feed.topic(Kind::Dlq), "market.crypto.trades.binance.dlq");
@@ -42,7 +46,7 @@ fn the_environment_goes_before_the_file() {
     let text = format!("[kafka]\nbootstrap_servers = \"a:1\"\nlinger_us = 7\n{BINANCE}");
     let config = load(&text, &[("K2_KAFKA_BOOTSTRAP_SERVERS", "b:2"), ("K2_SYMBOLS", "ETHUSDT")]).unwrap();
     assert_eq!((config.kafka.bootstrap_servers.as_str(), config.kafka.linger_us), ("b:2", 7));
-    assert_eq!(config.feeds[0].symbols, ["ETHUSDT"]);
+    assert_eq!(symbols(&config.feeds[0]), ["ETHUSDT"]);
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn the_instruments_file_goes_before_the_symbols() {
     let path = path.to_str().unwrap();
     let config =
         load("", &[("K2_EXCHANGE", "binance"), ("K2_SYMBOLS", "ETHUSDT"), ("K2_INSTRUMENTS_FILE", path)]).unwrap();
-    assert_eq!(config.feeds[0].symbols, ["BTCUSDT", "SOLUSDT"]);
+    assert_eq!(symbols(&config.feeds[0]), ["BTCUSDT", "SOLUSDT"]);
 }
 
 #[test]
@@ -110,4 +114,55 @@ fn secrets_stay_out_of_reports() {
 fn a_ring_holds_the_longest_message() {
     let errors = load(&format!("{BINANCE}[limits]\nring_bytes = 65536\n"), &[]).unwrap_err();
     assert!(errors[0].contains("set it to 4194304 or more"), "{errors:?}");
+}
+
+#[test]
+fn the_protocol_is_named_or_told_by_the_address() {
+    let protocol = |lines: &str| {
+        let symbols = if lines.contains("kraken") { "XBT/USD" } else { "BTC-USD" };
+        let config = load(&format!("[[feed]]\nsymbols = [\"{symbols}\"]\n{lines}"), &[]);
+        config.map(|config| config.feeds[0].protocol)
+    };
+    for (lines, expected) in [
+        ("exchange = \"kraken\"", Protocol::KrakenV2),
+        ("exchange = \"kraken\"\nprotocol = \"v1\"", Protocol::KrakenV1),
+        ("exchange = \"kraken\"\nurl = \"wss://ws.kraken.com\"", Protocol::KrakenV1),
+        ("exchange = \"kraken\"\nurl = \"wss://ws.kraken.com/v2\"", Protocol::KrakenV2),
+        ("exchange = \"kraken\"\nurl = \"wss://ws.kraken.com\"\nprotocol = \"v2\"", Protocol::KrakenV2),
+        ("exchange = \"coinbase\"", Protocol::CoinbaseAdvanced),
+        ("exchange = \"coinbase\"\nprotocol = \"exchange\"", Protocol::CoinbaseExchange),
+        ("exchange = \"coinbase\"\nurl = \"wss://ws-feed.exchange.coinbase.com\"", Protocol::CoinbaseExchange),
+    ] {
+        assert_eq!(protocol(lines), Ok(expected), "{lines}");
+    }
+    let errors = protocol("exchange = \"coinbase\"\nprotocol = \"advance\"").unwrap_err();
+    assert!(errors[0].contains("did you mean \"advanced\"? Known are: advanced, exchange"), "{errors:?}");
+    let config =
+        load("", &[("K2_EXCHANGE", "kraken"), ("K2_SYMBOLS", "XBT/USD"), ("K2_KRAKEN_WS_URL", "wss://ws.kraken.com")]);
+    assert_eq!(config.unwrap().feeds[0].protocol, Protocol::KrakenV1);
+}
+
+#[test]
+fn symbols_that_cannot_be_are_named_with_the_way_out() {
+    for (lines, expected) in [
+        ("exchange = \"kraken\"\nsymbols = [\"BTC-USD\"]", "write \"BTC/USD\""),
+        (
+            "exchange = \"kraken\"\nsymbols = [\"XBT/USD\", \"BTC/USD\"]",
+            "symbols \"XBT/USD\" and \"BTC/USD\" are the same to the exchange: keep one",
+        ),
+        ("exchange = \"coinbase\"\nsymbols = [\"BTC-USD\", \"BTC-USDC\"]", "are the same to the exchange"),
+        ("exchange = \"okx\"\nsymbols = [\"BTC/USDT\"]", "write \"BTC-USDT\""),
+        (
+            "exchange = \"bybit\"\nsymbols = [\"BTCXYZ\"]",
+            "say what it is by canonical = { \"BTCXYZ\" = \"BASE/QUOTE\" }",
+        ),
+        ("exchange = \"bybit\"\nsymbols = [\"BTCXYZ\"]\ncanonical = { BTCXYZ = \"BTC\" }", "write base and quote"),
+        ("exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\nconnections = 2", "there are only 1 symbols to carry"),
+        ("exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\ntime_unit = \"microsecond\"", "time_unit is Binance spot's"),
+    ] {
+        let errors = load(&format!("[[feed]]\n{lines}\n"), &[]).unwrap_err();
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected:?} is not in {errors:#?}");
+    }
+    let text = "[[feed]]\nexchange = \"bybit\"\nsymbols = [\"BTCXYZ\"]\ncanonical = { BTCXYZ = \"BTC/XYZ\" }\n";
+    assert_eq!(load(text, &[]).unwrap().feeds[0].instruments().next().unwrap().canonical, "BTC/XYZ");
 }

@@ -10,15 +10,16 @@ use rustls::ClientConfig;
 
 use super::live::{Ended, Live, Slot};
 use super::wait::Waiter;
-use super::{FeedCore, Instrument, Line, Outcome};
+use super::{FeedCore, Line, Outcome};
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
 use crate::config::shown;
 use crate::cores::{CpuSet, Wait};
 use crate::net::dial::{DialError, Dialed, dial};
+use crate::pace::Pace;
 use crate::session::{Backoff, Session};
 use crate::throttle::Throttle;
-use crate::venue::{Exchange, Reject, Subscription, Venue};
+use crate::venue::{Protocol, Reject, Subscription, Venue};
 use crate::ws::buffer::ReceiveBuffer;
 use crate::ws::deframe::{Deframer, Message, Violation};
 use crate::ws::frame;
@@ -29,6 +30,8 @@ const BUFFER_INITIAL: usize = 64 * 1024;
 const RING_FULL_REST: Duration = Duration::from_micros(100);
 /// How often the arrival of a new connection is looked for.
 const DIAL_POLL: Duration = Duration::from_millis(1);
+/// How often a connection that waits for its turn looks whether the engine stops.
+const LONGEST_WAIT: Duration = Duration::from_millis(50);
 /// Rejected frames are logged no more often than this, the first of them with its reason.
 const REJECT_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -37,14 +40,16 @@ const REJECT_LOG_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Assignment {
     /// The feed, an index into the plan's feeds.
     pub feed: u16,
-    /// The exchange.
-    pub exchange: Exchange,
+    /// The protocol.
+    pub protocol: Protocol,
     /// The connection's number among those of its exchange.
     pub number: usize,
     /// Where to connect and what to ask for.
     pub subscription: Subscription,
-    /// The symbols with what their records begin with.
-    pub instruments: Vec<(String, SymbolPrefix)>,
+    /// What the records of each instrument begin with.
+    pub prefixes: Vec<SymbolPrefix>,
+    /// When connections to the exchange may be made.
+    pub pace: Pace,
 }
 
 /// What connections need of the engine.
@@ -68,9 +73,9 @@ pub struct Connection<V> {
     slot: Slot,
     stopping: Rc<Cell<bool>>,
     surroundings: Surroundings,
-    exchange: Exchange,
     number: usize,
     subscription: Subscription,
+    pace: Pace,
     line: Line<V>,
     buffer: ReceiveBuffer,
     backoff: Backoff,
@@ -86,31 +91,19 @@ impl<V: Venue> Connection<V> {
         slot: Slot,
         stopping: Rc<Cell<bool>>,
     ) -> Self {
-        let Assignment { feed, exchange, number, subscription, instruments } = assignment;
-        let instruments = instruments.into_iter().map(|(symbol, prefix)| Instrument::new(symbol, prefix)).collect();
-        let line = Line::new(V::new(&subscription), feed, name(exchange, number, 0), instruments);
+        let Assignment { feed, protocol: _, number, subscription, prefixes, pace } = assignment;
+        let line = Line::new(&subscription, feed, name::<V>(number, 0), prefixes);
         let buffer = ReceiveBuffer::new(BUFFER_INITIAL, Deframer::buffer_needed(surroundings.max_frame_bytes));
         let backoff = Backoff::new(fastrand::u64(..));
         let throttle = Throttle::new(REJECT_LOG_INTERVAL);
-        Connection {
-            core,
-            slot,
-            stopping,
-            surroundings,
-            exchange,
-            number,
-            subscription,
-            line,
-            buffer,
-            backoff,
-            throttle,
-        }
+        Connection { core, slot, stopping, surroundings, number, subscription, pace, line, buffer, backoff, throttle }
     }
 
     /// Connects, reads, and connects again, until the engine stops.
     pub async fn attend(mut self) {
         let mut connected = 0u64;
         while !self.stopping.get() {
+            self.wait_for_turn().await;
             match self.dial().await {
                 // It came too late: nobody would tell it to end.
                 Ok(_) if self.stopping.get() => {}
@@ -123,17 +116,29 @@ impl<V: Venue> Connection<V> {
                 Err(error) => {
                     let wait = self.backoff.next_wait();
                     let retry_in_ms = wait.as_millis() as u64;
-                    tracing::warn!(exchange = %self.exchange, url = %shown(&self.subscription.url), retry_in_ms, "no connection: {error}");
+                    tracing::warn!(exchange = V::FACTS.exchange, url = %shown(&self.subscription.endpoint.url), retry_in_ms, "no connection: {error}");
                     glommio::timer::sleep(wait).await;
                 }
             }
         }
     }
 
+    /// Waits until the exchange allows one more connection.
+    async fn wait_for_turn(&self) {
+        let turn = self.pace.take_turn(Nanos::now(), V::FACTS.limits.connects);
+        while !self.stopping.get() && Nanos::now().0 < turn.0 {
+            let left = Duration::from_nanos(turn.since(Nanos::now()));
+            glommio::timer::sleep(left.min(LONGEST_WAIT)).await;
+        }
+    }
+
     /// Makes the connection on a thread of its own, off this core.
     async fn dial(&self) -> Result<Dialed, DialError> {
-        let (url, tls, cpus) =
-            (self.subscription.url.clone(), self.surroundings.tls.clone(), self.surroundings.housekeeping.clone());
+        let (url, tls, cpus) = (
+            self.subscription.endpoint.url.clone(),
+            self.surroundings.tls.clone(),
+            self.surroundings.housekeeping.clone(),
+        );
         let (sender, receiver) = crossbeam::channel::bounded(1);
         let dialer = std::thread::Builder::new().name("k2-dial".into()).spawn(move || {
             cpus.apply();
@@ -151,16 +156,17 @@ impl<V: Venue> Connection<V> {
 
     /// Attends to a connection from its upgrade to its end.
     async fn serve(&mut self, dialed: Dialed, attempt: u64) -> Ended {
-        let name = name(self.exchange, self.number, attempt);
-        tracing::info!(connection = name, url = %shown(&self.subscription.url), peer = %dialed.peer, kernel_timestamps = dialed.timestamps, "connected");
-        self.line.rename(name);
+        let name = name::<V>(self.number, attempt);
+        tracing::info!(connection = name, url = %shown(&self.subscription.endpoint.url), peer = %dialed.peer, kernel_timestamps = dialed.timestamps, "connected");
+        self.line.begin(name);
         self.buffer.clear();
         self.buffer.extend(&dialed.leftover);
         let waiter = match Waiter::new(self.surroundings.wait, &dialed.stream) {
             Ok(waiter) => waiter,
             Err(error) => return Ended::Io(error),
         };
-        let session = Session::new(self.subscription.requests.clone(), V::LIMITS, Nanos::now());
+        let Subscription { requests, instruments, .. } = &self.subscription;
+        let session = Session::new(requests.clone(), instruments.len(), V::FACTS.limits, fastrand::f64(), Nanos::now());
         let mut live = Live { stream: dialed.stream, session, gone: None };
         live.tick(Nanos::now());
         *self.slot.borrow_mut() = Some(live);
@@ -262,7 +268,7 @@ impl<V: Venue> Connection<V> {
             match message {
                 Message::Text(payload) => match core.text(&mut self.line, payload, received) {
                     Outcome::Data => self.backoff.proven(),
-                    Outcome::Control(control) => announced = live.control(control, &self.line.name).or(announced),
+                    Outcome::Control(control) => announced = live.control(control, &self.line).or(announced),
                     Outcome::Rejected(reject) => {
                         log_reject(&mut self.throttle, &self.line.name, &reject);
                         if reject.is_not_utf8() {
@@ -288,7 +294,7 @@ impl<V: Venue> Connection<V> {
         match ended {
             Ended::Stopping => tracing::info!(connection, "closed: {ended}"),
             // Elsewhere the exchange may be well, unless this one had brought nothing, either.
-            Ended::Announced if self.backoff.take_proof() => {
+            Ended::Announced | Ended::Aged if self.backoff.take_proof() => {
                 tracing::info!(connection, retry_in_ms = 0, "connection ended: {ended}");
             }
             _ => {
@@ -314,6 +320,6 @@ fn log_reject(throttle: &mut Throttle, connection: &str, reject: &Reject) {
 }
 
 /// The name of a connection in records and logs.
-fn name(exchange: Exchange, number: usize, attempt: u64) -> String {
-    format!("{exchange}-{number}.{attempt}")
+fn name<V: Venue>(number: usize, attempt: u64) -> String {
+    format!("{}-{number}.{attempt}", V::FACTS.exchange)
 }

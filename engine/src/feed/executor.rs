@@ -14,8 +14,7 @@ use super::connection::{Assignment, Connection, Surroundings};
 use super::io_uring::{IO_MEMORY, explain};
 use super::live::Slot;
 use crate::clock::Nanos;
-use crate::venue::Exchange;
-use crate::venue::binance::Binance;
+use crate::venue::{Venue, Visit};
 
 /// How long a connection that always has more may go on before the others get their turn.
 const LONGEST_TURN: Duration = Duration::from_millis(1);
@@ -54,6 +53,25 @@ fn executor(cpu: usize) -> Result<LocalExecutor, GlommioError<()>> {
     LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).preempt_timer(LONGEST_TURN).make()
 }
 
+/// Starts a connection's task. The one place where a protocol is told from another: from here on its code is compiled in.
+struct Start {
+    assignment: Assignment,
+    surroundings: Surroundings,
+    core: Rc<RefCell<FeedCore>>,
+    slot: Slot,
+    stopping: Rc<Cell<bool>>,
+}
+
+impl Visit for Start {
+    type Output = ();
+
+    fn visit<V: Venue>(self) {
+        let Start { assignment, surroundings, core, slot, stopping } = self;
+        let connection = Connection::<V>::new(assignment, surroundings, core, slot, stopping);
+        glommio::spawn_local(connection.attend()).detach();
+    }
+}
+
 /// The executor's main task.
 async fn attend(core: FeedCore, surroundings: Surroundings, assignments: Vec<Assignment>, stop: Arc<AtomicBool>) {
     let core = Rc::new(RefCell::new(core));
@@ -63,13 +81,7 @@ async fn attend(core: FeedCore, surroundings: Surroundings, assignments: Vec<Ass
         let slot = Slot::default();
         slots.push(slot.clone());
         let (surroundings, core, stopping) = (surroundings.clone(), core.clone(), stopping.clone());
-        // The one place where an exchange is told from another: from here on its code is compiled in.
-        match assignment.exchange {
-            Exchange::Binance => {
-                let connection = Connection::<Binance>::new(assignment, surroundings, core, slot, stopping);
-                glommio::spawn_local(connection.attend()).detach();
-            }
-        }
+        assignment.protocol.visit(Start { assignment, surroundings, core, slot, stopping });
     }
     while !stop.load(Ordering::Relaxed) {
         glommio::timer::sleep(TICK).await;

@@ -6,10 +6,11 @@ use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 
+use super::Line;
 use crate::clock::Nanos;
 use crate::net::stream::Stream;
 use crate::session::{Session, Step};
-use crate::venue::Control;
+use crate::venue::{Control, Venue};
 use crate::ws::deframe::Violation;
 use crate::ws::frame;
 
@@ -37,6 +38,7 @@ pub(super) enum Ended {
     Violation(Violation),
     GaveUp(&'static str),
     Announced,
+    Aged,
     Stopping,
 }
 
@@ -49,6 +51,7 @@ impl fmt::Display for Ended {
             Ended::Violation(violation) => violation.fmt(f),
             Ended::GaveUp(why) => f.write_str(why),
             Ended::Announced => f.write_str("the exchange announced its shutdown"),
+            Ended::Aged => f.write_str("it is as old as the exchange lets it become"),
             Ended::Stopping => f.write_str("the engine stops"),
         }
     }
@@ -66,6 +69,7 @@ impl Live {
                     }
                 }
                 Step::GiveUp(why) => return self.end(Ended::GaveUp(why)),
+                Step::Renew => return self.end(Ended::Aged),
                 Step::Wait => break,
             }
         }
@@ -93,7 +97,7 @@ impl Live {
         let goodbye = match why {
             Ended::Closed(code, _) => frame::close(code.unwrap_or(CLOSE_NORMAL), ""),
             Ended::Violation(violation) => frame::close(violation.close_code(), ""),
-            Ended::Stopping | Ended::GaveUp(_) | Ended::Announced => frame::close(CLOSE_GOING_AWAY, ""),
+            Ended::Stopping | Ended::GaveUp(_) | Ended::Announced | Ended::Aged => frame::close(CLOSE_GOING_AWAY, ""),
             Ended::Io(_) => return,
         };
         // The connection ends whether or not the other side hears why.
@@ -102,18 +106,21 @@ impl Live {
 
     /// A frame about the session. Returns why the connection is to end, if it is.
     #[cold]
-    pub(super) fn control(&mut self, control: Control<'_>, connection: &str) -> Option<Ended> {
-        match control {
-            Control::Acknowledged(id) => {
-                if self.session.acknowledged(id) {
-                    tracing::info!(connection, "subscribed");
-                }
+    pub(super) fn control<V: Venue>(&mut self, control: Control<'_>, line: &Line<V>) -> Option<Ended> {
+        let connection = line.name();
+        let became_live = match control {
+            Control::Acknowledged(about) => self.session.acknowledged(about),
+            Control::Refused { about, code, words } => {
+                let (refused, became_live) = self.session.refused(about);
+                let symbols = refused.iter().map(|place| line.symbol(*place)).collect::<Vec<_>>().join(",");
+                tracing::error!(connection, %code, %symbols, "the exchange refused a subscription: {words}");
+                became_live
             }
-            Control::Refused { id, code, words } => {
-                let (request, _) = self.session.refused(id);
-                tracing::error!(connection, code, request, "the exchange refused a request: {words}");
-            }
+            Control::Heartbeat => false,
             Control::ShuttingDown => return Some(Ended::Announced),
+        };
+        if became_live {
+            tracing::info!(connection, "subscribed");
         }
         None
     }

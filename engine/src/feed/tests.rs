@@ -4,7 +4,7 @@ use super::*;
 use crate::interval::{FeedMeasured, pair};
 use crate::record::Record;
 use crate::venue::binance::{Binance, DEFAULT_URL};
-use crate::venue::{Exchange, Subscription, TimeUnit};
+use crate::venue::{Endpoint, TimeUnit};
 
 /// The defaults of `[limits]`.
 const RING_BYTES: usize = 4 * 1024 * 1024;
@@ -17,12 +17,10 @@ fn core(ring_bytes: usize) -> (FeedCore, k2_ring::Consumer) {
 }
 
 fn line(symbol: &str) -> Line<Binance> {
-    let url = DEFAULT_URL.parse().unwrap();
-    let symbols = [symbol.to_string()];
-    let subscriptions = Exchange::Binance.connections(&url, TimeUnit::Millisecond, &symbols).unwrap();
-    let [subscription]: [Subscription; 1] = subscriptions.try_into().unwrap();
-    let prefix = SymbolPrefix::new(1, "binance", symbol, symbol);
-    Line::new(Binance::new(&subscription), 0, "binance-0.1".into(), vec![Instrument::new(symbol.into(), prefix)])
+    let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
+    let instrument = Instrument::new(symbol, "BTC/USDT".into());
+    let subscription = Binance::subscription(&endpoint, &[instrument]).unwrap();
+    Line::new(&subscription, 0, "binance-0.1".into(), vec![SymbolPrefix::new(1, "binance", symbol, symbol)])
 }
 
 fn frame(id: u64) -> Vec<u8> {
@@ -62,9 +60,10 @@ fn with_room_promised_nothing_is_dropped_and_without_it_the_drop_is_counted() {
 fn gaps_and_repeats_are_counted() {
     let (mut core, _consumer) = core(RING_BYTES);
     let mut line = line("BTCUSDT");
-    for id in [10, 11, 14, 14, 15] {
+    for id in [10, 11, 14, 14, 12, 15] {
         core.text(&mut line, &mut frame(id), Nanos::now());
     }
     let tally = core.tally();
-    assert_eq!((tally.gaps, tally.missing, tally.duplicates, tally.trades), (1, 2, 1, 5));
+    assert_eq!((tally.gaps, tally.missing, tally.duplicates, tally.late, tally.trades), (1, 2, 1, 1, 6));
+    assert_eq!(tally.committed, [6, 5, 0], "what came again is not published again, its frame is");
 }

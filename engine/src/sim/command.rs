@@ -11,7 +11,7 @@ use clap::Args;
 use super::config::{Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
 use super::simulator::start;
 use crate::config::ConfigErrors;
-use crate::config::nearest::nearest;
+
 use crate::signals::Signals;
 use crate::venue::protocol::Protocol;
 
@@ -26,8 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     /// Whose protocol to speak: binance, binance-usdm, kraken, coinbase, bybit or okx
-    #[arg(value_name = "EXCHANGE", value_parser = parse_exchange)]
-    exchange: &'static str,
+    #[arg(value_name = "EXCHANGE")]
+    exchange: String,
 
     /// Which of the exchange's protocols, where it has two: v2 or v1 of kraken (both are served, on /v2 and on /; this
     /// chooses which address is printed), advanced or exchange of coinbase [default: the first]
@@ -81,7 +81,8 @@ pub struct SimulateArgs {
 
 impl SimulateArgs {
     fn config(self) -> Result<SimulatorConfig, ConfigErrors> {
-        let protocol = choose(self.exchange, self.protocol.as_deref()).map_err(|error| ConfigErrors(vec![error]))?;
+        let protocol = Protocol::find(&self.exchange, self.protocol.as_deref(), None)
+            .map_err(|error| ConfigErrors(vec![error]))?;
         let stop = match (self.count, self.duration) {
             (Some(count), _) => Stop::Count(count),
             (None, Some(duration)) => Stop::After(duration),
@@ -114,37 +115,6 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
     while !simulator.is_done() && !signals.wait(LOOK) {}
     let summary = simulator.stop();
     writeln!(stdout, "{summary}").context("cannot write the summary to stdout")
-}
-
-/// The name of an exchange.
-fn parse_exchange(text: &str) -> Result<&'static str, String> {
-    named(text, "exchange", Protocol::ALL.map(Protocol::exchange).to_vec())
-}
-
-/// The protocol of this name among those of an exchange; without a name its first.
-fn choose(exchange: &str, name: Option<&str>) -> Result<Protocol, String> {
-    let of_exchange: Vec<Protocol> =
-        Protocol::ALL.into_iter().filter(|protocol| protocol.exchange() == exchange).collect();
-    let names: Vec<&'static str> = of_exchange.iter().map(|protocol| protocol.name()).collect();
-    let name = match name {
-        Some(name) => named(name, &format!("protocol of {exchange}"), names)?,
-        None => names.first().copied().unwrap_or_default(),
-    };
-    let found = of_exchange.into_iter().find(|protocol| protocol.name() == name);
-    found.ok_or_else(|| format!("{exchange} has no protocol {name:?}"))
-}
-
-/// The one of `known` that is `text`; else an error that names the most likely one.
-fn named(text: &str, what: &str, mut known: Vec<&'static str>) -> Result<&'static str, String> {
-    known.dedup();
-    if let Some(found) = known.iter().find(|name| **name == text) {
-        return Ok(found);
-    }
-    let list = known.join(", ");
-    Err(match nearest(text, known.iter().copied()) {
-        Some(nearest) => format!("{what} {text:?} is not known, did you mean {nearest:?}? Known are: {list}"),
-        None => format!("{what} {text:?} is not known. Known are: {list}"),
-    })
 }
 
 /// A rate as it is written: trades per second, or `max`.
@@ -184,24 +154,6 @@ fn positive(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exchanges_and_protocols_are_read() {
-        assert_eq!(parse_exchange("binance-usdm"), Ok("binance-usdm"));
-        assert_eq!(choose("kraken", None), Ok(Protocol::KrakenV2));
-        assert_eq!(choose("kraken", Some("v1")), Ok(Protocol::KrakenV1));
-        assert_eq!(choose("coinbase", None), Ok(Protocol::CoinbaseAdvanced));
-        assert_eq!(
-            parse_exchange("krakn").unwrap_err(),
-            "exchange \"krakn\" is not known, did you mean \"kraken\"? \
-             Known are: binance, binance-usdm, kraken, coinbase, bybit, okx"
-        );
-        assert_eq!(
-            choose("coinbase", Some("advance")).unwrap_err(),
-            "protocol of coinbase \"advance\" is not known, did you mean \"advanced\"? Known are: advanced, exchange"
-        );
-    }
-
     #[test]
     fn rates_speeds_and_bursts_are_read() {
         assert_eq!(parse_rate("5000"), Ok(Rate::PerSecond(5_000.0)));

@@ -143,7 +143,8 @@ impl<'tape, 'frame> Value<'tape, 'frame> {
 
     #[inline]
     fn children(self) -> Elements<'tape, 'frame> {
-        Elements { nodes: &self.nodes[1..self.node().span as usize], text: self.text }
+        let Node { len, span, .. } = *self.node();
+        Elements { nodes: &self.nodes[1..span as usize], text: self.text, left: len }
     }
 
     /// The value as a person would write it, shortened: for the reason on a dead letter.
@@ -175,6 +176,19 @@ impl<'tape, 'frame> Value<'tape, 'frame> {
 pub struct Elements<'tape, 'frame> {
     nodes: &'tape [Node],
     text: &'frame str,
+    left: u32,
+}
+
+impl Elements<'_, '_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.left as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
 }
 
 impl<'tape, 'frame> Iterator for Elements<'tape, 'frame> {
@@ -184,6 +198,7 @@ impl<'tape, 'frame> Iterator for Elements<'tape, 'frame> {
     fn next(&mut self) -> Option<Self::Item> {
         let value = Value { nodes: self.nodes, text: self.text };
         self.nodes = &self.nodes[self.nodes.first()?.span as usize..];
+        self.left = self.left.saturating_sub(1);
         Some(value)
     }
 }

@@ -182,7 +182,7 @@ fn a_subscription_that_is_refused_is_logged_and_tried_again() {
     let mut peer = world.exchange.accept();
     let id = peer.subscription();
     peer.text(&format!(r#"{{"error":{{"code":2,"msg":"Invalid request: no such stream"}},"id":{id}}}"#));
-    log().expect(&["ERROR", "binance-0.1", "code=2", "btcusdt@trade", "Invalid request: no such stream"]);
+    log().expect(&["ERROR", "binance-0.1", "code=2", "symbols=BTCUSDT", "Invalid request: no such stream"]);
     assert_eq!(peer.expect_close(), 1001);
     log().expect(&["binance-0.1", "all subscriptions were refused"]);
 
@@ -190,7 +190,7 @@ fn a_subscription_that_is_refused_is_logged_and_tried_again() {
     let mut peer = world.exchange.accept();
     peer.subscription();
     peer.text(r#"{"code":0,"msg":"Unknown property","id":null}"#);
-    log().expect(&["ERROR", "binance-0.2", "code=0", "btcusdt@trade", "Unknown property"]);
+    log().expect(&["ERROR", "binance-0.2", "code=0", "symbols=BTCUSDT", "Unknown property"]);
     assert_eq!(peer.expect_close(), 1001);
 
     let mut peer = world.exchange.subscribed();

@@ -111,7 +111,7 @@ fn two_connections_on_two_feed_cores_and_two_producer_cores() {
     let file = format!("[cores]\nfeed = {both}\nproducer = {both}\n[kafka]\npartitions = 4\n");
     let run = Run::with(&variables(&broker, &exchange.url, &symbols), Some(&file), &[]).subscribed();
     let (found, stopped) = finish(&broker, run, COUNT, MILLISECOND);
-    for (name, more_than) in [("binance-0.1", 800), ("binance-1.1", 60)] {
+    for (name, more_than) in [("binance-0.1", 450), ("binance-1.1", 450)] {
         let of_this = found.raw.iter().filter(|raw| raw.connection == name);
         let symbols: BTreeSet<_> = of_this.map(|raw| &raw.key).collect();
         assert!(symbols.len() > more_than, "{} symbols came by {name}", symbols.len());

@@ -62,7 +62,6 @@ fn frame(ids: RangeInclusive<u64>) -> String {
 fn normalized(id: u64, alter: impl FnOnce(&mut Trade<'_>)) -> Record {
     let price = price(id);
     let mut trade = Trade {
-        symbol: SYMBOL,
         instrument: 0,
         id: TradeId::Number(id),
         price: Decimal::parse(&price).unwrap(),

@@ -1,21 +1,26 @@
 //! Where connections go and what they ask for.
 
 use super::*;
+use crate::venue::{Protocol, TimeUnit};
 
-fn symbols(count: usize) -> Vec<String> {
-    (0..count).map(|number| format!("COIN{number}USDT")).collect()
+fn instruments(count: usize) -> Vec<Instrument> {
+    (0..count).map(|number| Binance::instrument(&format!("COIN{number}USDT"), None).unwrap()).collect()
 }
 
-fn plan(url: &str, time_unit: TimeUnit, symbols: &[String]) -> Vec<Subscription> {
-    connections(&Url::parse(url).unwrap(), time_unit, symbols).unwrap()
+fn connections(url: &str, time_unit: TimeUnit, instruments: &[Instrument]) -> Result<Vec<Subscription>, String> {
+    Protocol::BinanceSpot.connections(&Endpoint { url: url.parse().unwrap(), time_unit }, instruments, None)
+}
+
+fn plan(url: &str, time_unit: TimeUnit, instruments: &[Instrument]) -> Vec<Subscription> {
+    connections(url, time_unit, instruments).unwrap()
 }
 
 /// The address of the one connection that two symbols take, and how many requests it sends.
 fn address(url: &str, time_unit: TimeUnit) -> (String, usize) {
-    let symbols = ["BTCUSDT".to_string(), "ETHUSDT".to_string()];
-    let [subscription] = &plan(url, time_unit, &symbols)[..] else { panic!("one connection") };
-    assert_eq!(subscription.symbols, symbols);
-    (subscription.url.to_string(), subscription.requests.len())
+    let instruments = ["BTCUSDT", "ETHUSDT"].map(|symbol| Binance::instrument(symbol, None).unwrap());
+    let [subscription] = &plan(url, time_unit, &instruments)[..] else { panic!("one connection") };
+    assert_eq!(subscription.instruments, instruments);
+    (subscription.endpoint.url.to_string(), subscription.requests.len())
 }
 
 #[test]
@@ -53,8 +58,8 @@ fn the_time_unit_is_set_or_in_the_address() {
     ] {
         assert_eq!(address(url, setting).0, expected, "{url}");
         let unit = if expected.contains("MICRO") { micro } else { milli };
-        let planned = plan(url, setting, &symbols(1));
-        assert_eq!(planned[0].time_unit, unit, "{url}");
+        let planned = plan(url, setting, &instruments(1));
+        assert_eq!(planned[0].endpoint.time_unit, unit, "{url}");
         assert_eq!(Binance::new(&planned[0]).time_unit_ns, if unit == micro { 1_000 } else { 1_000_000 });
     }
 }
@@ -74,8 +79,8 @@ fn other_parameters_are_kept_as_they_are() {
 #[test]
 fn another_path_is_refused_with_the_way_out() {
     for path in ["/ws/btcusdt@trade", "/ws-api/v3", "/streams", "/wsx"] {
-        let url = Url::parse(&format!("wss://x.example{path}")).unwrap();
-        let error = connections(&url, TimeUnit::Millisecond, &symbols(1)).unwrap_err();
+        let url = format!("wss://x.example{path}");
+        let error = connections(&url, TimeUnit::Millisecond, &instruments(1)).unwrap_err();
         let expected = format!(
             "url wss://x.example{path}: the path {path:?} is not one of Binance's: end it in \"/ws\" or \"/stream\" \
              and list the symbols"
@@ -86,14 +91,12 @@ fn another_path_is_refused_with_the_way_out() {
 
 #[test]
 fn a_connection_carries_as_many_streams_as_are_allowed() {
-    for (count, expected) in
-        [(1, vec![1]), (1_024, vec![1_024]), (1_025, vec![1_024, 1]), (5_000, vec![1_024, 1_024, 1_024, 1_024, 904])]
-    {
-        let all = symbols(count);
+    for (count, expected) in [(1, vec![1]), (1_024, vec![1_024]), (1_025, vec![513, 512]), (5_000, vec![1_000; 5])] {
+        let all = instruments(count);
         for url in ["wss://x.example/ws", "wss://x.example/stream?streams="] {
             let planned = plan(url, TimeUnit::Millisecond, &all);
-            assert_eq!(planned.iter().map(|one| one.symbols.len()).collect::<Vec<_>>(), expected);
-            let carried: Vec<_> = planned.iter().flat_map(|one| one.symbols.iter().cloned()).collect();
+            assert_eq!(planned.iter().map(|one| one.instruments.len()).collect::<Vec<_>>(), expected);
+            let carried: Vec<_> = planned.iter().flat_map(|one| one.instruments.iter().cloned()).collect();
             assert_eq!(carried, all, "each once, in order");
         }
     }
@@ -101,7 +104,7 @@ fn a_connection_carries_as_many_streams_as_are_allowed() {
 
 #[test]
 fn requests_are_bounded_and_name_each_stream_once() {
-    let all = symbols(1_024);
+    let all = instruments(1_024);
     let planned = plan("wss://x.example/ws", TimeUnit::Millisecond, &all);
     let mut named = Vec::new();
     for (index, request) in planned[0].requests.iter().enumerate() {
@@ -113,20 +116,26 @@ fn requests_are_bounded_and_name_each_stream_once() {
         named.extend(streams.iter().map(|stream| stream.as_str().unwrap().to_string()));
     }
     assert_eq!(planned[0].requests.len(), 6);
-    assert_eq!(named, all.iter().map(|symbol| format!("{}@trade", symbol.to_lowercase())).collect::<Vec<_>>());
-    let one = plan("wss://x.example/stream", TimeUnit::Millisecond, &["BTCUSDT".into()]);
+    assert_eq!(named, all.iter().map(|one| format!("{}@trade", one.symbol.to_lowercase())).collect::<Vec<_>>());
+    let one = plan("wss://x.example/stream", TimeUnit::Millisecond, &[Binance::instrument("BTCUSDT", None).unwrap()]);
     assert_eq!(one[0].requests[0].text, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#);
 }
 
 #[test]
 fn a_symbol_in_another_notation_is_told_the_right_one() {
-    assert_eq!(canonical_symbol("BTCUSDT").as_deref(), Ok("BTC/USDT"));
+    let canonical = |symbol, pair| Binance::instrument(symbol, pair).map(|instrument| instrument.canonical);
+    assert_eq!(canonical("BTCUSDT", None).as_deref(), Ok("BTC/USDT"));
+    let given = Pair { base: "BTC", quote: "XYZ" };
+    assert_eq!(canonical("BTCXYZ", Some(given)).as_deref(), Ok("BTC/XYZ"));
     for (symbol, expected) in [
         ("btcusdt", "symbol \"btcusdt\" is not in Binance's form: write \"BTCUSDT\""),
         ("BTC-USDT", "symbol \"BTC-USDT\" is not in Binance's form: write \"BTCUSDT\""),
         ("BTC/USDT", "symbol \"BTC/USDT\" is not in Binance's form: write \"BTCUSDT\""),
-        ("BTCXYZ", "symbol \"BTCXYZ\" ends in no quote asset known of Binance: name a pair such as \"BTCUSDT\""),
+        (
+            "BTCXYZ",
+            "symbol \"BTCXYZ\" ends in no quote asset that is known: say what it is by canonical = { \"BTCXYZ\" = \"BASE/QUOTE\" }",
+        ),
     ] {
-        assert_eq!(canonical_symbol(symbol).unwrap_err(), expected);
+        assert_eq!(canonical(symbol, None).unwrap_err(), expected);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::tests::decode_as;
 use super::*;
+use crate::venue::TimeUnit;
 
 const PLAIN: &str =
     r#"{"e":"trade","E":2,"s":"BTCUSDT","t":7,"p":"1.5","q":"0.2","T":1763720000123,"m":false,"M":true}"#;
@@ -45,17 +46,21 @@ fn a_frame_that_was_cut_anywhere() {
     }
 }
 
+fn decode_bytes(frame: &mut [u8]) -> Reject {
+    let instruments = [Binance::instrument("BTCUSDT", None).unwrap()];
+    let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
+    let subscription = Binance::subscription(&endpoint, &instruments).unwrap();
+    let arena = Bump::new();
+    let decoded = Binance::new(&subscription).decode(frame, &Symbols::new(&instruments), &mut Json::default(), &arena);
+    decoded.unwrap_err()
+}
+
 #[test]
 fn bad_utf8_is_told_apart() {
-    let symbols = Symbols::new(&["BTCUSDT".to_string()]);
-    let url = Url::parse(DEFAULT_URL).unwrap();
-    let subscription =
-        Subscription { url, time_unit: TimeUnit::Millisecond, symbols: Vec::new(), requests: Vec::new() };
     let mut frame = PLAIN.replace("BTCUSDT", "B_CUSDT").into_bytes();
     let at = frame.iter().position(|byte| *byte == b'_').unwrap();
     frame[at] = 0xFF;
-    let arena = Bump::new();
-    let reject = Binance::new(&subscription).decode(&mut frame, &symbols, &mut Json::default(), &arena).unwrap_err();
+    let reject = decode_bytes(&mut frame);
     assert!(reject.is_not_utf8());
     assert_eq!(reject.to_string(), "frame: is not UTF-8");
 }
@@ -100,7 +105,7 @@ fn events_that_are_not_known() {
         // Half of a surrogate pair: simd-json takes it for a NUL.
         (r#"{"e":"\ud800"}"#, r#"e: is "\0", the event "trade" is expected"#),
         (r#"{"e":7}"#, r#"e: is 7, the event "trade" is expected"#),
-        (r#"{"code":"2","msg":"no"}"#, r#"code: is "2", a whole number is expected"#),
+        (r#"{"code":"2","msg":"no"}"#, r#"code: is "2", a number is expected"#),
         (r#"{"error":"no","id":1}"#, r#"error: is "no", an object is expected"#),
         (r#"{"error":{"msg":"no"},"id":1}"#, "code: is missing"),
     ] {
@@ -174,6 +179,13 @@ fn numbers_that_are_none() {
     ] {
         assert_eq!(changed(r#""1.5""#, &format!("{price:?}")), format!("p: {expected}"));
         assert_eq!(changed(r#""0.2""#, &format!("{price:?}")), format!("q: {expected}"));
+    }
+}
+
+#[test]
+fn a_price_of_zero_is_none() {
+    for zero in ["0", "0.00000000", "0e5"] {
+        assert_eq!(changed("1.5", zero), format!("p: is {zero}, no trade has a price of zero"));
     }
 }
 

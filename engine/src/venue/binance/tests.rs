@@ -1,14 +1,17 @@
 //! Frames that are well. The recorded forms are those of Binance's documentation and of recordings since 2023.
 
 use super::*;
+use crate::decimal::Decimal;
+use crate::venue::time::{NANOS_PER_MICRO, NANOS_PER_MILLI};
+use crate::venue::{About, TimeUnit};
 
 /// Decodes as a connection does that carries BTCUSDT and ETHUSDT.
 pub(super) fn decode_as<R>(time_unit: TimeUnit, text: &str, look: impl FnOnce(Result<Frame<'_>, Reject>) -> R) -> R {
-    let symbols = ["BTCUSDT", "ETHUSDT"].map(String::from);
-    let url = Url::parse(DEFAULT_URL).unwrap();
-    let subscription = Subscription { url, time_unit, symbols: symbols.to_vec(), requests: Vec::new() };
+    let instruments = ["BTCUSDT", "ETHUSDT"].map(|symbol| Binance::instrument(symbol, None).unwrap());
+    let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit };
+    let subscription = Binance::subscription(&endpoint, &instruments).unwrap();
     let (mut json, arena, mut frame) = (Json::default(), Bump::new(), text.as_bytes().to_vec());
-    look(Binance::new(&subscription).decode(&mut frame, &Symbols::new(&symbols), &mut json, &arena))
+    look(Binance::new(&subscription).decode(&mut frame, &Symbols::new(&instruments), &mut json, &arena))
 }
 
 fn decode<R>(text: &str, look: impl FnOnce(Result<Frame<'_>, Reject>) -> R) -> R {
@@ -28,7 +31,6 @@ fn expect_control(text: &str, expected: Control<'_>) {
 
 fn expected() -> Trade<'static> {
     Trade {
-        symbol: "BTCUSDT",
         instrument: 0,
         id: TradeId::Number(5_141_002_345),
         price: Decimal::parse("64123.10000000").unwrap(),
@@ -110,14 +112,14 @@ fn text_may_be_escaped() {
 #[test]
 fn the_instrument_is_the_symbols_place() {
     let frame = PLAIN.replace("BTCUSDT", "ETHUSDT");
-    expect_trade(TimeUnit::Millisecond, &frame, Trade { symbol: "ETHUSDT", instrument: 1, ..expected() });
+    expect_trade(TimeUnit::Millisecond, &frame, Trade { instrument: 1, ..expected() });
 }
 
 #[test]
 fn the_text_of_numbers_is_kept_and_long_ones_are_carried() {
     let sixty = format!("{}.{}", "9".repeat(30), "1".repeat(30));
     let sixty_four = "7".repeat(64);
-    for price in ["1", "0", "0.00000001", "64123.1", "064123.10", "9.2E-7", "1e+3", &sixty, &sixty_four] {
+    for price in ["1", "0.00000001", "64123.1", "064123.10", "9.2E-7", "1e+3", &sixty, &sixty_four] {
         let frame = PLAIN.replace("64123.10000000", price);
         expect_trade(TimeUnit::Millisecond, &frame, Trade { price: Decimal::parse(price).unwrap(), ..expected() });
         decode(&frame, |frame| match frame {
@@ -144,9 +146,9 @@ fn the_extremes_of_ids_and_times() {
 
 #[test]
 fn acknowledgements() {
-    expect_control(r#"{"result":null,"id":1}"#, Control::Acknowledged(1));
-    expect_control(r#"{"id":18446744073709551615,"result":null}"#, Control::Acknowledged(u64::MAX));
-    expect_control(r#"{"result":["btcusdt@trade"],"id":3}"#, Control::Acknowledged(3));
+    expect_control(r#"{"result":null,"id":1}"#, Control::Acknowledged(About::Request(1)));
+    expect_control(r#"{"id":18446744073709551615,"result":null}"#, Control::Acknowledged(About::Request(u64::MAX)));
+    expect_control(r#"{"result":["btcusdt@trade"],"id":3}"#, Control::Acknowledged(About::Request(3)));
 }
 
 #[test]
@@ -155,21 +157,21 @@ fn errors_in_both_forms() {
     for (frame, expected) in [
         (
             r#"{"error":{"code":2,"msg":"Invalid request: unknown variant"},"id":7}"#,
-            Control::Refused { id: Some(7), code: 2, words },
+            Control::Refused { about: About::Request(7), code: "2", words },
         ),
         (
             r#"{"id":7,"error":{"msg":"Invalid request: unknown variant","code":2}}"#,
-            Control::Refused { id: Some(7), code: 2, words },
+            Control::Refused { about: About::Request(7), code: "2", words },
         ),
         (
             r#"{"code":0,"msg":"Invalid request: unknown variant","id":null}"#,
-            Control::Refused { id: None, code: 0, words },
+            Control::Refused { about: About::Unknown, code: "0", words },
         ),
         (
             r#"{"code":-1121,"msg":"Invalid request: unknown variant","id":9}"#,
-            Control::Refused { id: Some(9), code: -1121, words },
+            Control::Refused { about: About::Request(9), code: "-1121", words },
         ),
-        (r#"{"error":{"code":3}}"#, Control::Refused { id: None, code: 3, words: "" }),
+        (r#"{"error":{"code":3}}"#, Control::Refused { about: About::Unknown, code: "3", words: "" }),
     ] {
         expect_control(frame, expected);
     }
@@ -184,11 +186,10 @@ fn the_shutdown_notice_in_both_forms() {
 
 #[test]
 fn a_parser_is_used_again_after_any_frame() {
-    let symbols = [String::from("BTCUSDT")];
-    let url = Url::parse(DEFAULT_URL).unwrap();
-    let time_unit = TimeUnit::Millisecond;
-    let subscription = Subscription { url, time_unit, symbols: symbols.to_vec(), requests: Vec::new() };
-    let (binance, known, mut json) = (Binance::new(&subscription), Symbols::new(&symbols), Json::default());
+    let instruments = [Binance::instrument("BTCUSDT", None).unwrap()];
+    let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
+    let subscription = Binance::subscription(&endpoint, &instruments).unwrap();
+    let (binance, known, mut json) = (Binance::new(&subscription), Symbols::new(&instruments), Json::default());
     let broken = PLAIN.replace(':', "");
     for text in [PLAIN, &broken, "", PLAIN, "[[[[", PLAIN, r#"{"a":{"b":[1,2,3]}}"#, PLAIN] {
         let (arena, mut frame) = (Bump::new(), text.as_bytes().to_vec());

@@ -1,0 +1,146 @@
+//! A field's value, checked: what is wrong with it names the field.
+
+use super::Reject;
+use super::json::{Elements, Fields, Value};
+use crate::decimal::Decimal;
+use crate::trade::Side;
+
+/// A field that must be there, read as `read` does.
+///
+/// # Errors
+/// That it is missing, or is no `expected`.
+#[inline]
+pub fn required<'tape, 'frame, T>(
+    field: &'static str,
+    value: Option<Value<'tape, 'frame>>,
+    read: impl Fn(Value<'tape, 'frame>) -> Option<T>,
+    expected: &str,
+) -> Result<T, Reject> {
+    let value = value.ok_or_else(|| Reject::missing(field))?;
+    read(value).ok_or_else(|| Reject::mistyped(field, value, expected))
+}
+
+/// The fields of a value that must be an object.
+///
+/// # Errors
+/// That it is none.
+#[inline]
+pub fn object<'tape, 'frame>(
+    field: &'static str,
+    value: Value<'tape, 'frame>,
+) -> Result<Fields<'tape, 'frame>, Reject> {
+    value.object().ok_or_else(|| Reject::mistyped(field, value, "an object"))
+}
+
+/// The elements of an array that must be there.
+///
+/// # Errors
+/// That it is missing, or none.
+#[inline]
+pub fn array<'tape, 'frame>(
+    field: &'static str,
+    value: Option<Value<'tape, 'frame>>,
+) -> Result<Elements<'tape, 'frame>, Reject> {
+    required(field, value, Value::array, "an array")
+}
+
+/// A text that must be there.
+///
+/// # Errors
+/// That it is missing, or none.
+#[inline]
+pub fn text<'frame>(field: &'static str, value: Option<Value<'_, 'frame>>) -> Result<&'frame str, Reject> {
+    required(field, value, Value::text, "text")
+}
+
+/// A whole number that may be missing.
+///
+/// # Errors
+/// That it is something else.
+#[inline]
+pub fn optional_whole(field: &'static str, value: Option<Value<'_, '_>>) -> Result<Option<i64>, Reject> {
+    value.map(|value| value.signed().ok_or_else(|| Reject::mistyped(field, value, "a whole number"))).transpose()
+}
+
+/// A decimal number that is text.
+///
+/// # Errors
+/// That it is missing, no text, or no decimal.
+#[inline]
+pub fn decimal<'frame>(field: &'static str, value: Option<Value<'_, 'frame>>) -> Result<Decimal<'frame>, Reject> {
+    parse_decimal(field, text(field, value)?)
+}
+
+/// A price that is text.
+///
+/// # Errors
+/// As [`decimal`], and that it is zero, for which nothing is traded.
+#[inline]
+pub fn price<'frame>(field: &'static str, value: Option<Value<'_, 'frame>>) -> Result<Decimal<'frame>, Reject> {
+    parse_price(field, text(field, value)?)
+}
+
+/// A decimal number that is a JSON number, digit for digit.
+///
+/// # Errors
+/// That it is missing, no number, or no decimal.
+#[inline]
+pub fn decimal_number<'frame>(
+    field: &'static str,
+    value: Option<Value<'_, 'frame>>,
+) -> Result<Decimal<'frame>, Reject> {
+    parse_decimal(field, required(field, value, Value::number, "a number")?)
+}
+
+/// A price that is a JSON number, digit for digit.
+///
+/// # Errors
+/// As [`decimal_number`], and that it is zero, for which nothing is traded.
+#[inline]
+pub fn price_number<'frame>(field: &'static str, value: Option<Value<'_, 'frame>>) -> Result<Decimal<'frame>, Reject> {
+    parse_price(field, required(field, value, Value::number, "a number")?)
+}
+
+/// A decimal number.
+///
+/// # Errors
+/// That it is none.
+#[inline]
+pub fn parse_decimal<'frame>(field: &'static str, text: &'frame str) -> Result<Decimal<'frame>, Reject> {
+    Decimal::parse(text).map_err(|problem| Reject::not_decimal(field, text, problem))
+}
+
+/// A price.
+///
+/// # Errors
+/// That it is no decimal number, or zero, for which nothing is traded.
+#[inline]
+pub fn parse_price<'frame>(field: &'static str, text: &'frame str) -> Result<Decimal<'frame>, Reject> {
+    let price = parse_decimal(field, text)?;
+    if price.is_zero() {
+        return Err(Reject::new(field, format!("is {text}, no trade has a price of zero")));
+    }
+    Ok(price)
+}
+
+/// A side that is one of two texts.
+///
+/// # Errors
+/// That it is missing, or another one.
+#[inline]
+pub fn side(field: &'static str, value: Option<Value<'_, '_>>, buy: &str, sell: &str) -> Result<Side, Reject> {
+    match text(field, value)? {
+        text if text == buy => Ok(Side::Buy),
+        text if text == sell => Ok(Side::Sell),
+        other => Err(Reject::not_as_expected(field, other, &format!("{buy:?} or {sell:?}"))),
+    }
+}
+
+/// The number by which an exchange counts trades, which must fit the record's `long`.
+///
+/// # Errors
+/// That it does not.
+#[inline]
+pub fn sequence(field: &'static str, id: u64) -> Result<i64, Reject> {
+    i64::try_from(id).map_err(|_| Reject::new(field, format!("is {id}, the largest sequence is {}", i64::MAX)))
+}

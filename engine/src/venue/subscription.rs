@@ -1,0 +1,157 @@
+//! What a connection asks for.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use url::Url;
+
+use super::time::{NANOS_PER_MICRO, NANOS_PER_MILLI};
+use super::{Reject, Venue};
+
+/// The unit of the times that an exchange is asked to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeUnit {
+    /// Thousandths of a second, what consumers of the raw topic expect.
+    #[default]
+    Millisecond,
+    /// Millionths of a second.
+    Microsecond,
+}
+
+/// Where a feed comes from, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address.
+    pub url: Url,
+    /// The unit of the times, where the exchange leaves it to us.
+    pub time_unit: TimeUnit,
+}
+
+/// A symbol under all its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instrument {
+    /// As it is configured: what records carry.
+    pub symbol: String,
+    /// `BTC/USDT`, whatever the exchange calls it.
+    pub canonical: String,
+    /// As requests name it.
+    pub requested: String,
+    /// As frames name it.
+    pub framed: String,
+}
+
+impl Instrument {
+    /// An instrument that the exchange calls by its configured symbol throughout.
+    pub fn new(symbol: &str, canonical: String) -> Self {
+        let name = || symbol.to_string();
+        Instrument { symbol: name(), canonical, requested: name(), framed: name() }
+    }
+}
+
+impl TimeUnit {
+    /// Nanoseconds of a unit.
+    pub fn nanos(self) -> i64 {
+        match self {
+            TimeUnit::Millisecond => NANOS_PER_MILLI,
+            TimeUnit::Microsecond => NANOS_PER_MICRO,
+        }
+    }
+}
+
+/// One connection's part of a feed: where it goes and what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The address with path and query, and the unit of the times on this connection.
+    pub endpoint: Endpoint,
+    /// What this connection carries.
+    pub instruments: Vec<Instrument>,
+    /// The requests to send, in order; none where the address itself subscribes.
+    pub requests: Vec<Request>,
+}
+
+/// A message to the exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What the acknowledgement repeats, where it does.
+    pub id: u64,
+    /// The message's text.
+    pub text: String,
+    /// The instruments that it asks for, by their places among those of the connection; none if no answer is awaited.
+    pub instruments: Range<usize>,
+}
+
+impl Subscription {
+    /// A subscription by requests, each for as many instruments as the limits allow. `text` writes one of them, of an
+    /// id and the names that it asks for.
+    pub fn by_requests<V: Venue>(
+        endpoint: Endpoint,
+        instruments: &[Instrument],
+        text: impl Fn(u64, &[&str]) -> String,
+    ) -> Self {
+        let per_request = V::FACTS.limits.symbols_per_request;
+        let names: Vec<_> = instruments.iter().map(|instrument| instrument.requested.as_str()).collect();
+        let requests = names.chunks(per_request).enumerate().map(|(index, names)| {
+            let (id, first) = (index as u64 + 1, index * per_request);
+            Request { id, text: text(id, names), instruments: first..first + names.len() }
+        });
+        Subscription { endpoint, instruments: instruments.to_vec(), requests: requests.collect() }
+    }
+}
+
+/// See [`super::Protocol::connections`].
+pub(super) fn spread<V: Venue>(
+    endpoint: &Endpoint,
+    instruments: &[Instrument],
+    count: Option<usize>,
+) -> Result<Vec<Subscription>, String> {
+    let most = V::FACTS.limits.symbols_per_connection;
+    let needed = instruments.len().div_ceil(most).max(1);
+    let count = count.unwrap_or(needed);
+    if count < needed {
+        return Err(format!(
+            "connections = {count}: {} carries {most} symbols on one, {} of them need {needed}",
+            V::FACTS.exchange,
+            instruments.len()
+        ));
+    }
+    if count > instruments.len().max(1) {
+        return Err(format!("connections = {count}: there are only {} symbols to carry", instruments.len()));
+    }
+    // As even as it goes: the first ones carry one more.
+    let (each, more) = (instruments.len() / count, instruments.len() % count);
+    let mut rest = instruments;
+    (0..count)
+        .map(|number| {
+            let (mine, others) = rest.split_at(each + usize::from(number < more));
+            rest = others;
+            V::subscription(endpoint, mine)
+        })
+        .collect()
+}
+
+/// The instruments of a connection, to be found by the exchange's names.
+#[derive(Debug, Default)]
+pub struct Symbols(HashMap<Box<str>, usize, foldhash::fast::RandomState>);
+
+impl Symbols {
+    /// In this order.
+    pub fn new(instruments: &[Instrument]) -> Self {
+        let framed = instruments.iter().map(|instrument| instrument.framed.as_str());
+        Symbols(framed.enumerate().map(|(index, name)| (name.into(), index)).collect())
+    }
+
+    /// The place of the instrument that a frame names in `field`.
+    ///
+    /// # Errors
+    /// That the symbol was not asked for.
+    #[inline]
+    pub fn find(&self, field: &'static str, symbol: &str) -> Result<usize, Reject> {
+        self.0.get(symbol).copied().ok_or_else(|| Reject::not_subscribed(field, symbol))
+    }
+
+    /// The place of the instrument of that name, if there is one.
+    pub fn get(&self, symbol: &str) -> Option<usize> {
+        self.0.get(symbol).copied()
+    }
+}
