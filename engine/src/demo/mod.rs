@@ -23,7 +23,7 @@ use crate::outcome::{Outcome, duration};
 use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
-use crate::sim::{self, Ledger, LedgerReader, Pair, Progress, Rate, Simulator, SimulatorConfig, Stop, Summary};
+use crate::sim::{self, Ledger, LedgerReader, Pair, Rate, Simulator, SimulatorConfig, Stop, Summary};
 use crate::venue::protocol::Protocol;
 use compare::Listed;
 use screen::Screen;
@@ -77,7 +77,7 @@ pub struct DemoArgs {
 
 /// Everything that runs beside the engine.
 struct Surroundings {
-    simulators: Vec<Simulator>,
+    simulators: Vec<(Protocol, Simulator)>,
     verifier: Verifier,
     _registry: EmbeddedRegistry,
     _broker: EmbeddedBroker,
@@ -99,7 +99,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let plan = engine.plan().clone();
     let stopped = engine.stop();
     let Surroundings { simulators, verifier, _registry, _broker } = surroundings;
-    let sent: Vec<Summary> = simulators.into_iter().map(Simulator::stop).collect();
+    let sent: Vec<(Protocol, Summary)> =
+        simulators.into_iter().map(|(protocol, simulator)| (protocol, simulator.stop())).collect();
     let verdict = verifier.finish();
     let Interval { hops, accounting } = stopped.last;
     report.add(&hops, finished.elapsed);
@@ -130,11 +131,11 @@ fn surround(args: &DemoArgs, seed: u64, protocols: &[Protocol]) -> anyhow::Resul
     let mut config = configure(&markets, &broker, &registry)?;
     config.cores.wait = args.wait;
     let (mut simulators, mut judged) = (Vec::new(), Vec::new());
-    for (Market { simulator, symbols, ledger, .. }, feed) in markets.into_iter().zip(&config.feeds) {
+    for (Market { protocol, simulator, symbols, ledger }, feed) in markets.into_iter().zip(&config.feeds) {
         for kind in Kind::ALL {
             broker.create_topic(feed.topic(kind), PARTITIONS)?;
         }
-        simulators.push(simulator);
+        simulators.push((protocol, simulator));
         judged.push(Judged { topic: feed.topic.clone(), topic_raw: feed.topic_raw.clone(), symbols, ledger });
     }
     let warm_up = if args.run_for >= LONG_ENOUGH { WARM_UP } else { Duration::ZERO };
@@ -222,8 +223,9 @@ fn watch(
     let mut warm = run_for < LONG_ENOUGH;
     loop {
         let interrupted = signals.wait(LOOK);
-        let sent = simulators.iter().map(Simulator::progress).map(|Progress { sent, .. }| sent).sum();
-        let (is_done, verified) = (simulators.iter().all(Simulator::is_done), verifier.verified());
+        let sent = simulators.iter().map(|(_, simulator)| simulator.progress().sent).sum();
+        let is_done = simulators.iter().all(|(_, simulator)| simulator.is_done());
+        let verified = verifier.verified();
         let began = *market_began.get_or_insert_with(Instant::now);
         if sent == 0 {
             market_began = None;

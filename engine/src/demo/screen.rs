@@ -11,6 +11,7 @@ use crate::latency::{Hop, Hops, readable};
 use crate::machine::resident_bytes;
 use crate::record::Kind;
 use crate::sim::{Rate, Summary};
+use crate::venue::protocol::Protocol;
 
 /// The demo's output.
 pub(super) struct Screen {
@@ -86,7 +87,7 @@ impl Screen {
         accounting: &Accounting,
         hops: &Hops,
         verdict: &Verdict,
-        sent: &[Summary],
+        sent: &[(Protocol, Summary)],
         interrupted: bool,
     ) {
         let _ = self.term.clear_last_lines(self.drawn);
@@ -101,9 +102,10 @@ impl Screen {
         self.line("");
         record_table(accounting).iter().for_each(|line| self.line(line));
         self.line("");
-        for sent in sent {
+        for (protocol, sent) in sent {
             self.line(&format!(
-                "  exchange  {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
+                "  {:<9} {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
+                protocol.exchange(),
                 grouped(sent.progress.sent),
                 sent.sending.as_secs_f64(),
                 grouped(sent.rate as u64),

@@ -321,3 +321,6 @@ fn is_name(text: &str) -> bool {
 fn are_names(text: &str, separator: char) -> bool {
     text.contains(separator) && text.split(separator).all(is_name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Kraken's WebSocket API v1, "frozen" since v2 came.
 //!
 //! Source: docs.kraken.com and a recording of April 2021. Assumed: the words of errors, and that the trades sent on
-//! subscribing go from the oldest to the newest.
+//! subscribing go from the oldest to the newest. Left out: `Exceeded msg rate`, which
+//! answers bursts of requests (reported, at no stated rate).
 
 use serde_json::{Value, json};
 
