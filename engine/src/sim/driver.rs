@@ -168,9 +168,11 @@ impl<S: Source> Driver<S> {
         }
         if self.run == 0 {
             self.run = self.source.next_run();
-            let first_ns = self.source.due_ns(self.k)?;
-            while self.run > 1 && !self.is_due_together(first_ns) {
-                self.run -= 1;
+            if self.run > 1 {
+                let first_ns = self.source.due_ns(self.k)?;
+                while self.run > 1 && !self.is_due_together(first_ns) {
+                    self.run -= 1;
+                }
             }
         }
         self.run = self.run.min(left).min(most).max(1);

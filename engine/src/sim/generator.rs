@@ -145,7 +145,7 @@ impl Generator {
     fn send_run(&mut self, symbol: usize, aside: Option<usize>, due_ns: i64, event_ns: i64, wire: &mut Wire) {
         let Self { listings, run, pen, recorder, .. } = self;
         let due_unix_ns = run.last().map_or(event_ns, |timed| timed.due_ns);
-        let mut recorded = false;
+        let mut recorded = !recorder.is_recording();
         for form in &listings[symbol].forms {
             let template = aside.map_or(&form.template, |kind| &form.asides[kind]);
             for (place, subscriber) in form.subscribers.iter().enumerate() {

@@ -23,6 +23,11 @@ impl Recorder {
         Self { ledger, batch: Batch::default(), recorded: 0 }
     }
 
+    /// Whether there is a ledger.
+    pub(super) fn is_recording(&self) -> bool {
+        self.ledger.is_some()
+    }
+
     /// How many more trades may be sent.
     pub(super) fn room(&self) -> u64 {
         self.ledger.as_ref().map_or(u64::MAX, |ledger| ledger.room(self.recorded))
@@ -37,7 +42,7 @@ impl Recorder {
         time_unit_ns: i64,
         trades: impl Iterator<Item = (&'a TimedTrade, &'a Written)>,
     ) {
-        if self.ledger.is_none() {
+        if !self.is_recording() {
             return;
         }
         let Batch { bytes, frames, trades: all } = &mut self.batch;

@@ -113,6 +113,10 @@ impl Text {
         }
         Self { parts, tail: rest.as_bytes().to_vec() }
     }
+
+    fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.tail.is_empty()
+    }
 }
 
 /// The frame's text with slots for what varies.
@@ -187,21 +191,21 @@ impl Pen {
     ) {
         self.frame.clear();
         self.written.clear();
-        self.envelope(&template.head, envelope);
+        if !template.head.is_empty() {
+            self.envelope(&template.head, envelope);
+        }
         for (place, timed) in trades.into_iter().enumerate() {
             if place > 0 {
                 self.frame.push(b',');
             }
             self.trade(template, timed, envelope);
         }
-        self.envelope(&template.tail, envelope);
+        if !template.tail.is_empty() {
+            self.envelope(&template.tail, envelope);
+        }
     }
 
-    #[inline]
     fn envelope(&mut self, text: &Text, envelope: &Envelope) {
-        if text.parts.is_empty() && text.tail.is_empty() {
-            return;
-        }
         for (constant, slot) in &text.parts {
             self.frame.extend_from_slice(constant);
             match slot {

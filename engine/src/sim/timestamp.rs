@@ -32,20 +32,22 @@ impl Calendar {
     /// Appends a time given in nanoseconds since 1970.
     #[inline]
     pub(crate) fn write(&mut self, notation: Notation, unix_ns: i64, out: &mut Vec<u8>) {
-        let (second, rest) = (unix_ns.div_euclid(NANOS), unix_ns.rem_euclid(NANOS));
         match notation {
             Notation::Millis => write_integer(unix_ns / 1_000_000, out),
             Notation::Micros => write_integer(unix_ns / 1_000, out),
             Notation::Seconds => {
+                let (second, rest) = apart(unix_ns);
                 write_integer(second, out);
                 write_fraction::<6>(rest / 1_000, out);
             }
             Notation::IsoMicros => {
+                let (second, rest) = apart(unix_ns);
                 out.extend_from_slice(self.date(second));
                 write_fraction::<6>(rest / 1_000, out);
                 out.push(b'Z');
             }
             Notation::IsoNanos => {
+                let (second, rest) = apart(unix_ns);
                 out.extend_from_slice(self.date(second));
                 write_fraction::<9>(rest, out);
                 out.push(b'Z');
@@ -61,6 +63,11 @@ impl Calendar {
         }
         self.text.as_bytes()
     }
+}
+
+/// Whole seconds and the nanoseconds after them.
+fn apart(unix_ns: i64) -> (i64, i64) {
+    (unix_ns.div_euclid(NANOS), unix_ns.rem_euclid(NANOS))
 }
 
 /// A time as `2024-08-12T19:38:30.575191Z`.
