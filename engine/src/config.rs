@@ -144,8 +144,21 @@ impl Config {
             None => file::File::default(),
         };
         environment::apply(&mut given, variables, &mut errors);
-        let config = resolve::resolve(given, &mut errors);
-        match config {
+        Self::resolve(given, errors)
+    }
+
+    /// Resolves the text of a configuration file called `name`, without the environment.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let given = file::parse(name, text, &mut errors);
+        Self::resolve(given, errors)
+    }
+
+    fn resolve(given: file::File, mut errors: Vec<String>) -> Result<Self, ConfigErrors> {
+        match resolve::resolve(given, &mut errors) {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigErrors(errors)),
         }

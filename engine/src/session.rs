@@ -120,9 +120,9 @@ impl Session {
     /// The exchange said yes. Returns whether the session is live from now on.
     pub fn acknowledged(&mut self, about: About<'_>) -> bool {
         self.settle(about, State::Acknowledged);
-        let all_answered = self.sent == self.requests.len() && !self.states.contains(&State::Waiting);
         let was_live = self.live;
-        self.live |= all_answered && self.states.contains(&State::Acknowledged);
+        let pending = |state: &State| matches!(state, State::Unsent | State::Waiting);
+        self.live |= !self.states.iter().any(pending) && self.states.contains(&State::Acknowledged);
         self.live && !was_live
     }
 
@@ -223,6 +223,16 @@ mod tests {
         assert!(!session.acknowledged(About::Instruments(&[2])), "half of the second request");
         assert!(session.acknowledged(About::Instruments(&[3, 99])));
         assert_eq!(session.step(at(400)), Step::Wait);
+    }
+
+    #[test]
+    fn a_request_that_nobody_answers_may_come_last() {
+        let mut session = session(1, LIMITS);
+        session.requests.push(Request { id: 2, text: "heartbeats".into(), instruments: 0..0 });
+        assert_eq!(session.step(at(0)), Step::Send("request 1"));
+        assert!(session.acknowledged(About::Request(1)));
+        assert_eq!(session.step(at(350)), Step::Send("heartbeats"));
+        assert_eq!(session.step(at(351)), Step::Wait);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! both topics while it runs and compares each record with what the exchanges sent.
 
 mod compare;
+mod market;
 mod screen;
 mod verify;
 
@@ -23,14 +24,12 @@ use crate::outcome::{Outcome, duration};
 use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
-use crate::sim::{self, Ledger, LedgerReader, Pair, Rate, Simulator, SimulatorConfig, Stop, Summary};
+use crate::sim::{self, Rate, Simulator, Summary};
 use crate::venue::protocol::Protocol;
-use compare::Listed;
+use market::{Exchanges, Market};
 use screen::Screen;
 use verify::{Judged, Verdict, Verifier};
 
-/// The exchanges of the demo.
-const PROTOCOLS: [Protocol; 1] = [Protocol::BinanceSpot];
 /// Between two looks at what happens, and two drawings of the screen.
 const LOOK: Duration = Duration::from_millis(100);
 /// An interval of the latency log.
@@ -39,10 +38,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// get the producer id without which an idempotent producer sends nothing, and the trades of that time wait for it.
 pub const WARM_UP: Duration = Duration::from_secs(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
-/// With `--rate max`, most trades that are sent and not yet verified.
-const MAX_UNVERIFIED: u64 = 20_000;
-/// Batches of sent trades that wait for the verifier at most.
-const LEDGER_BATCHES: usize = 1_024;
 /// Longest wait, without any progress, for trades to come out once all are sent.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Partitions of the demo's topics.
@@ -55,10 +50,15 @@ const PARTITIONS: i32 = 3;
 /// to the letter, raw frames to the byte. Exit code 0 only if all was verified.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Trades per second over all symbols, or "max" for as many as come out again.
+    /// Which exchanges trade, separated by commas: binance, kraken, kraken/v1 … or all, for every protocol.
+    ///
+    /// One that is named again gets a feed and topics of its own.
+    #[arg(long, value_name = "EXCHANGES", default_value = "binance")]
+    pub exchanges: Exchanges,
+    /// Trades per second over all exchanges and symbols, or "max" for as many as come out again.
     #[arg(long, value_name = "RATE", default_value = "20000", value_parser = sim::parse_rate)]
     pub rate: Rate,
-    /// How many symbols.
+    /// How many symbols, on each exchange.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub symbols: u16,
     /// How long trades are sent, such as 10s or 1m.
@@ -91,7 +91,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
-    let (surroundings, config) = surround(args, seed, &PROTOCOLS)?;
+    let (surroundings, config) = surround(args, seed)?;
     let mut screen = Screen::new(args, seed);
     let mut engine = Engine::start(&config)?;
 
@@ -113,22 +113,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     Ok(outcome.into())
 }
 
-/// An exchange and what it trades.
-struct Market {
-    protocol: Protocol,
-    simulator: Simulator,
-    symbols: Vec<Listed>,
-    ledger: LedgerReader,
-}
-
 /// Starts exchanges, broker, registry and verifier, and makes the engine's configuration of their addresses.
-fn surround(args: &DemoArgs, seed: u64, protocols: &[Protocol]) -> anyhow::Result<(Surroundings, Config)> {
+fn surround(args: &DemoArgs, seed: u64) -> anyhow::Result<(Surroundings, Config)> {
     let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT)?;
     let registry = EmbeddedRegistry::start(ANY_LOOPBACK_PORT)?;
-    let bases = bases(args.symbols.into());
-    let markets = protocols.iter().map(|protocol| open_market(args, seed, *protocol, protocols.len(), &bases));
-    let markets = markets.collect::<anyhow::Result<Vec<Market>>>()?;
-    let mut config = configure(&markets, &broker, &registry)?;
+    let markets = market::open(args, seed)?;
+    let mut config = market::configure(&markets, &broker.bootstrap_servers(), &registry.url())?;
     config.cores.wait = args.wait;
     let (mut simulators, mut judged) = (Vec::new(), Vec::new());
     for (Market { protocol, simulator, symbols, ledger }, feed) in markets.into_iter().zip(&config.feeds) {
@@ -142,63 +132,6 @@ fn surround(args: &DemoArgs, seed: u64, protocols: &[Protocol]) -> anyhow::Resul
     let verifier = Verifier::start(&broker.bootstrap_servers(), judged, PARTITIONS, warm_up)
         .context("the verifier cannot be started")?;
     Ok((Surroundings { simulators, verifier, _registry: registry, _broker: broker }, config))
-}
-
-/// Starts an exchange, one of `exchanges` that share the rate.
-fn open_market(
-    args: &DemoArgs,
-    seed: u64,
-    protocol: Protocol,
-    exchanges: usize,
-    bases: &[String],
-) -> anyhow::Result<Market> {
-    let window = matches!(args.rate, Rate::Max).then_some(MAX_UNVERIFIED / exchanges as u64);
-    let (to_ledger, ledger) = Ledger::new(LEDGER_BATCHES, window);
-    let pairs = bases.iter().map(|base| Pair { base: base.clone(), quote: quote(protocol).into() });
-    let symbols: Vec<Listed> = pairs
-        .map(|pair| Listed {
-            exchange: protocol.exchange(),
-            symbol: pair.symbol(protocol),
-            canonical: pair.canonical(),
-        })
-        .collect();
-    let simulator = sim::start(SimulatorConfig {
-        symbols: symbols.iter().map(|listed| listed.symbol.clone()).collect(),
-        rate: match args.rate {
-            Rate::Max => Rate::Max,
-            Rate::PerSecond(rate) => Rate::PerSecond(rate / exchanges as f64),
-        },
-        stop: Stop::After(args.run_for),
-        seed,
-        start_when: symbols.len(),
-        ledger: Some(to_ledger),
-        ..SimulatorConfig::new(protocol)
-    })?;
-    Ok(Market { protocol, simulator, symbols, ledger })
-}
-
-/// The engine's configuration: a feed for each market, in their order.
-fn configure(markets: &[Market], broker: &EmbeddedBroker, registry: &EmbeddedRegistry) -> anyhow::Result<Config> {
-    let mut variables = vec![
-        ("K2_KAFKA_BOOTSTRAP_SERVERS".to_string(), broker.bootstrap_servers()),
-        ("K2_KAFKA_SCHEMA_REGISTRY_URL".to_string(), registry.url()),
-    ];
-    for Market { protocol, simulator, symbols, .. } in markets {
-        let symbols: Vec<&str> = symbols.iter().map(|listed| listed.symbol.as_str()).collect();
-        let exchange = protocol.exchange();
-        variables.push(("K2_EXCHANGE".to_string(), exchange.to_string()));
-        variables.push(("K2_SYMBOLS".to_string(), symbols.join(",")));
-        variables.push((format!("K2_{}_WS_URL", exchange.to_uppercase()), simulator.url()));
-    }
-    Ok(Config::load(None, variables)?)
-}
-
-/// What the exchange's pairs are paid in.
-fn quote(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::BinanceSpot | Protocol::BinanceUsdm | Protocol::Bybit | Protocol::Okx => "USDT",
-        Protocol::KrakenV2 | Protocol::KrakenV1 | Protocol::CoinbaseAdvanced | Protocol::CoinbaseExchange => "USD",
-    }
 }
 
 /// How a demo came to its end.
@@ -247,16 +180,6 @@ fn watch(
             screen.draw(&interval, report.total(), sent, verified, verifier.faults());
         }
     }
-}
-
-/// Names of real currencies first; made-up ones after that.
-fn bases(count: usize) -> Vec<String> {
-    const BASES: &str = "BTC ETH SOL XRP DOGE ADA AVAX LINK DOT TRX LTC BCH NEAR UNI APT ICP ETC XLM FIL ATOM HBAR ARB OP \
-                         INJ SUI SEI TIA RUNE AAVE MKR SNX CRV LDO GRT ALGO EGLD FLOW XTZ SAND MANA AXS GALA CHZ ENJ ZEC \
-                         DASH KSM COMP YFI WIF";
-    let bases = BASES.split_whitespace().map(str::to_string);
-    let made_up = (1..).map(|number| format!("SIM{number}"));
-    bases.chain(made_up).take(count).collect()
 }
 
 impl Verdict {

@@ -33,9 +33,10 @@ impl Screen {
         };
         let screen = Screen { term, is_terminal, drawn: 0, seconds: 0, last_verified: 0 };
         screen.line(&format!(
-            "{} {rate} of {} symbols for {}: exchange => feed core => ring => producer core => broker, each trade checked (seed {seed})",
+            "{} {rate} of {} symbols{} for {}: exchange => feed core => ring => producer core => broker, each trade checked (seed {seed})",
             style("k2-feed demo").bold(),
             args.symbols,
+            if args.exchanges.count() > 1 { format!(" each on {} exchanges", args.exchanges.count()) } else { String::new() },
             humantime::format_duration(args.run_for),
         ));
         screen
@@ -102,10 +103,11 @@ impl Screen {
         self.line("");
         record_table(accounting).iter().for_each(|line| self.line(line));
         self.line("");
+        let width = sent.iter().map(|(protocol, _)| protocol.to_string().len()).max().unwrap_or_default();
         for (protocol, sent) in sent {
             self.line(&format!(
-                "  {:<9} {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
-                protocol.exchange(),
+                "  {:<width$} {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
+                protocol.to_string(),
                 grouped(sent.progress.sent),
                 sent.sending.as_secs_f64(),
                 grouped(sent.rate as u64),
