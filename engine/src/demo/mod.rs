@@ -64,6 +64,10 @@ pub struct DemoArgs {
     /// How long trades are sent, such as 10s or 1m.
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub run_for: Duration,
+    /// Cut all connections this often, as a failing network would, such as 2s: what an exchange tells again afterwards
+    /// must come out once.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub cut_every: Option<Duration>,
     /// Decides prices, quantities and the order of symbols [default: drawn anew, and printed].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -95,7 +99,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::new(args, seed);
     let mut engine = Engine::start(&config)?;
 
-    let finished = watch(&signals, &mut engine, &surroundings, &mut report, &mut screen, args.run_for);
+    let finished = watch(&signals, &mut engine, &surroundings, &mut report, &mut screen, args);
     let plan = engine.plan().clone();
     let stopped = engine.stop();
     let Surroundings { simulators, verifier, _registry, _broker } = surroundings;
@@ -147,13 +151,14 @@ fn watch(
     surroundings: &Surroundings,
     report: &mut Report,
     screen: &mut Screen,
-    run_for: Duration,
+    args: &DemoArgs,
 ) -> Finished {
     let Surroundings { simulators, verifier, .. } = surroundings;
     let mut market_began: Option<Instant> = None;
     let mut collected = Instant::now();
     let mut moved = (Instant::now(), 0);
-    let mut warm = run_for < LONG_ENOUGH;
+    let mut cut = Instant::now();
+    let mut warm = args.run_for < LONG_ENOUGH;
     loop {
         let interrupted = signals.wait(LOOK);
         let sent = simulators.iter().map(|(_, simulator)| simulator.progress().sent).sum();
@@ -170,6 +175,10 @@ fn watch(
         let all_out = is_done && verified >= sent;
         if interrupted || all_out || engine.has_failed() || moved.0.elapsed() > PATIENCE {
             return Finished { elapsed: began.elapsed(), interrupted };
+        }
+        if args.cut_every.is_some_and(|every| cut.elapsed() >= every) && !is_done {
+            cut = Instant::now();
+            simulators.iter().for_each(|(_, simulator)| simulator.cut_all());
         }
         if collected.elapsed() >= INTERVAL {
             let interval = engine.collect();

@@ -45,3 +45,27 @@ fn a_demo_without_a_limit_verifies_every_trade() {
     assert!(verify["expected"].as_u64() > Some(4_000), "{verify:#}");
     assert_eq!(verify["expected"], verify["seen"]);
 }
+
+/// All protocols in one process, their connections cut again and again: what some of them tell again comes out once, and
+/// those that tell the last trades on every subscription lose nothing.
+#[test]
+fn all_exchanges_at_once_are_verified_across_cuts() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--exchanges", "all", "--rate", "1600", "--symbols", "4", "--for", "3s", "--cut-every", "1s"];
+    demo(folder.path(), &arguments).expect(0);
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.json")).unwrap()).unwrap();
+    let (verify, accounting) = (&report["verify"], &report["accounting"]);
+    assert!(verify["expected"].as_u64() > Some(3_000) && verify["expected"] == verify["seen"], "{verify:#}");
+    assert!(
+        accounting["reconnects"].as_u64() >= Some(8) && accounting["duplicates"].as_u64() > Some(0),
+        "{accounting:#}"
+    );
+
+    let arguments =
+        ["--exchanges", "kraken/v1,coinbase", "--rate", "400", "--symbols", "4", "--for", "3s", "--cut-every", "1s"];
+    demo(folder.path(), &arguments).expect(0);
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.json")).unwrap()).unwrap();
+    assert_eq!(report["verify"]["expected"], 1_200, "{:#}", report["verify"]);
+    assert!(report["accounting"]["gaps"] == 0 && report["accounting"]["reconnects"].as_u64() >= Some(2));
+}

@@ -79,10 +79,10 @@ fn frames_are_those_of_their_own_streams() {
 #[test]
 fn pairs_are_spelled_as_each_exchange_does() {
     let pair = Pair { base: "DOGE".into(), quote: "BTC".into() };
-    let symbols = Protocol::ALL.map(|protocol| pair.symbol(protocol));
+    let symbols: Vec<_> = Protocol::ALL.iter().map(|protocol| pair.symbol(*protocol)).collect();
     assert_eq!(symbols, ["DOGEBTC", "DOGEBTC", "DOGE/BTC", "XDG/XBT", "DOGE-BTC", "DOGE-BTC", "DOGEBTC", "DOGE-BTC"]);
     assert_eq!(pair.canonical(), "DOGE/BTC");
-    for (protocol, symbol) in Protocol::ALL.into_iter().zip(&symbols) {
+    for (protocol, symbol) in Protocol::ALL.iter().copied().zip(&symbols) {
         let dialect = of(protocol);
         assert!(dialect.is_symbol(symbol) && !dialect.is_symbol(&symbol.to_lowercase()), "{protocol}");
         let session = open(protocol, dialect.default_path(), None).unwrap();
