@@ -1,4 +1,8 @@
 //! How a connection waits for bytes.
+//!
+//! `park` sleeps at once. To spin a little before it does not pay: at 5,000 trades/s that come one by one, 20 us of it
+//! changed nothing, and 100 us took 15 of the 55 us of `recv`'s median for twice the CPU (70 instead of 37 % of a core),
+//! with `total` as before (`run` beside `simulate --rate 5000` and `broker` on 2 CPUs; `spin_before_park` of glommio).
 
 use std::io;
 use std::net::TcpStream;
