@@ -82,12 +82,14 @@ impl Pipeline {
         let (producer, consumer) = k2_ring::ring(RING_BYTES).expect("there is memory");
         let bell = Arc::new(Bell::new().expect("there is a file descriptor"));
         let (recorder, _) = pair(FeedMeasured::feed(), FeedMeasured::feed());
+        let mut core = FeedCore::new(producer, bell, recorder);
+        let line = core.line(&fixture::subscription(), 0, CONNECTION.into(), fixture::prefixes().into(), false);
         Pipeline {
             wire: Wire::new(),
             buffer: ReceiveBuffer::new(64 * 1024, 1024 * 1024),
             deframer: Deframer::new(256 * 1024),
-            core: FeedCore::new(producer, bell, recorder),
-            line: Line::new(&fixture::subscription(), 0, CONNECTION.into(), fixture::prefixes().into()),
+            core,
+            line,
             consumer,
             kernel_ns: unix_now_ns(),
         }

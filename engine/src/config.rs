@@ -69,8 +69,10 @@ pub struct Feed {
     pub protocol: Protocol,
     /// Where the exchange is reached.
     pub endpoint: Endpoint,
-    /// What each connection carries.
-    pub connections: Vec<Subscription>,
+    /// What is asked for, spread as the exchange's limits want it.
+    pub subscriptions: Vec<Subscription>,
+    /// How many connections carry each of these; what comes by more than one of them is published once.
+    pub connections: usize,
     /// The feed core that carries it, by its number; any if not given.
     pub core: Option<usize>,
     /// The topic of normalized trades.
@@ -192,9 +194,9 @@ pub fn environment_variables() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Feed {
-    /// What is fed, over all connections.
+    /// What is fed.
     pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
-        self.connections.iter().flat_map(|connection| &connection.instruments)
+        self.subscriptions.iter().flat_map(|subscription| &subscription.instruments)
     }
 
     /// The topic of records of this kind.
@@ -216,7 +218,7 @@ impl Serialize for Feed {
         fields.serialize_field("symbols", &symbols)?;
         fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
         fields.serialize_field("time_unit", &self.endpoint.time_unit)?;
-        fields.serialize_field("connections", &self.connections.len())?;
+        fields.serialize_field("connections", &self.connections)?;
         match self.core {
             Some(core) => fields.serialize_field("core", &core)?,
             None => fields.skip_field("core")?,

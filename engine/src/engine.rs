@@ -319,48 +319,47 @@ fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
     })
 }
 
-/// All connections of all feeds.
-fn assign(config: &Config, schema_ids: &[u32]) -> Vec<Assignment> {
-    let mut assignments: Vec<Assignment> = Vec::new();
+/// All connections of all feeds, those that carry the same symbols together.
+fn assign(config: &Config, schema_ids: &[u32]) -> Vec<Vec<Assignment>> {
+    let mut groups = Vec::new();
     let mut paces: HashMap<&str, (Pace, usize)> = HashMap::new();
     for (index, (feed, schema_id)) in config.feeds.iter().zip(schema_ids).enumerate() {
         let exchange = feed.protocol.exchange();
-        for subscription in &feed.connections {
-            let prefix = |instrument: &Instrument| {
-                SymbolPrefix::new(*schema_id, exchange, &instrument.symbol, &instrument.canonical)
-            };
-            let prefixes = subscription.instruments.iter().map(prefix).collect();
+        let prefix = |one: &Instrument| SymbolPrefix::new(*schema_id, exchange, &one.symbol, &one.canonical);
+        for subscription in &feed.subscriptions {
             let (pace, made) = paces.entry(exchange).or_default();
-            assignments.push(Assignment {
+            let connections = (0..feed.connections).map(|copy| Assignment {
                 feed: index as u16,
                 protocol: feed.protocol,
-                number: *made,
+                number: *made + copy,
                 subscription: subscription.clone(),
-                prefixes,
+                prefixes: subscription.instruments.iter().map(prefix).collect(),
+                has_twins: feed.connections > 1,
                 pace: pace.clone(),
             });
-            *made += 1;
+            groups.push(connections.collect());
+            *made += feed.connections;
         }
     }
-    assignments
+    groups
 }
 
-/// Deals connections out to so many feed cores: those of a feed that names its core to that one, then each of the
-/// others, those with most symbols first, to the core that has least to do.
-fn deal(assignments: Vec<Assignment>, feeds: &[Feed], cores: usize) -> Vec<Vec<Assignment>> {
+/// Deals connections out to so many feed cores, those that carry the same symbols to the same one: those of a feed that
+/// names its core to that, then each of the others, those with most symbols first, to the core that has least to do.
+fn deal(groups: Vec<Vec<Assignment>>, feeds: &[Feed], cores: usize) -> Vec<Vec<Assignment>> {
+    let load = |assignments: &[Assignment]| assignments.iter().map(|one| one.prefixes.len()).sum::<usize>();
+    let wish = |group: &[Assignment]| group.first().and_then(|one| feeds[usize::from(one.feed)].core);
     let mut dealt: Vec<Vec<Assignment>> = vec![Vec::new(); cores];
-    let load = |core: &Vec<Assignment>| core.iter().map(|one| one.prefixes.len()).sum::<usize>();
-    let (named, mut others): (Vec<_>, Vec<_>) =
-        assignments.into_iter().partition(|one| feeds[usize::from(one.feed)].core.is_some());
-    for assignment in named {
+    let (named, mut others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| wish(group).is_some());
+    for group in named {
         // The plan may have shrunk.
-        let core = feeds[usize::from(assignment.feed)].core.unwrap_or_default() % cores;
-        dealt[core].push(assignment);
+        let core = wish(&group).unwrap_or_default() % cores;
+        dealt[core].extend(group);
     }
-    others.sort_by_key(|one| Reverse(one.prefixes.len()));
-    for assignment in others {
+    others.sort_by_key(|group| Reverse(load(group)));
+    for group in others {
         let least = (0..cores).min_by_key(|core| load(&dealt[*core])).unwrap_or_default();
-        dealt[least].push(assignment);
+        dealt[least].extend(group);
     }
     dealt
 }

@@ -4,15 +4,18 @@
 //! the ring, the parser's buffers, the arena and the histograms. Nothing here waits, and nothing allocates for a
 //! message that is well.
 
+mod book;
 pub mod connection;
 pub mod executor;
 pub mod io_uring;
+mod line;
 pub mod live;
 pub mod wait;
 
 use std::sync::Arc;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec;
 use k2_ring::Full;
 
 use crate::accounting::FeedTally;
@@ -22,10 +25,11 @@ use crate::clock::{Nanos, WallOffset};
 use crate::interval::Recorder;
 use crate::latency::Hop;
 use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
-use crate::sequence::{Observation, Tracker};
-use crate::trade::{Trade, TradeId};
+use crate::trade::Trade;
 use crate::venue::json::Json;
-use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Symbols, Venue};
+use crate::venue::{Control, Frame, Reject, Subscription, Venue};
+use book::{Book, Books};
+pub use line::Line;
 
 #[cfg(test)]
 mod tests;
@@ -41,27 +45,9 @@ pub struct FeedCore {
     bell: Arc<Bell>,
     json: Json,
     arena: Bump,
+    books: Books,
     recorder: Recorder<FeedTally>,
     wall: WallOffset,
-}
-
-/// What one connection's frames are judged by.
-pub struct Line<V> {
-    venue: V,
-    feed: u16,
-    /// `<exchange>-<connection>.<attempt>`.
-    name: String,
-    symbols: Symbols,
-    instruments: Vec<Watched>,
-    /// The most that a trade's record adds to the texts of its frame, in bytes.
-    max_overhead: usize,
-}
-
-/// What a line keeps of one instrument.
-pub struct Watched {
-    symbol: String,
-    prefix: SymbolPrefix,
-    tracker: Tracker,
 }
 
 /// What a text frame was.
@@ -75,74 +61,35 @@ pub enum Outcome<'frame> {
     Rejected(Reject),
 }
 
-impl<V: Venue> Line<V> {
-    /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an
-    /// instrument.
-    ///
-    /// # Panics
-    /// If a symbol and the name are longer than records allow, which the configuration has refused, or a prefix is
-    /// missing.
-    pub fn new(subscription: &Subscription, feed: u16, name: String, prefixes: Vec<SymbolPrefix>) -> Self {
-        let overhead = |prefix: &SymbolPrefix| avro::max_overhead(prefix, &name);
-        let max_overhead = prefixes.iter().map(overhead).max().unwrap_or(0) + HEAD_LEN + MAX_NAMES;
-        let instruments = &subscription.instruments;
-        assert!(instruments.iter().all(|instrument| instrument.symbol.len() + name.len() <= MAX_NAMES));
-        assert_eq!(instruments.len(), prefixes.len());
-        let symbols = Symbols::new(instruments);
-        let watch = |(instrument, prefix): (&Instrument, SymbolPrefix)| Watched {
-            symbol: instrument.symbol.clone(),
-            prefix,
-            tracker: Tracker::new(V::SEQUENCE),
-        };
-        let instruments = instruments.iter().zip(prefixes).map(watch).collect();
-        Line { venue: V::new(subscription), feed, name, symbols, instruments, max_overhead }
-    }
-
-    /// Begins a new connection: its name changes, what was seen stays.
-    pub fn begin(&mut self, name: String) {
-        self.name = name;
-        self.instruments.iter_mut().for_each(|instrument| instrument.tracker.connection_begins());
-    }
-
-    /// Takes note of a trade: whether it was not published before.
-    #[inline]
-    fn is_new(&mut self, tally: &mut FeedTally, trade: &mut Trade<'_>) -> bool {
-        tally.trades += 1;
-        let instrument = &mut self.instruments[trade.instrument];
-        match instrument.tracker.observe(V::SEQUENCE, trade) {
-            Observation::InOrder => true,
-            observation => {
-                note(tally, &instrument.symbol, &self.name, &trade.id, observation);
-                observation != Observation::Repeated
-            }
-        }
-    }
-
-    /// Takes note of a number that no trade to publish has.
-    #[cold]
-    fn pass(&mut self, tally: &mut FeedTally, instrument: usize, number: Option<i64>) {
-        let Some(number) = number else { return };
-        let instrument = &mut self.instruments[instrument];
-        let observation = instrument.tracker.pass(V::SEQUENCE, number);
-        note(tally, &instrument.symbol, &self.name, &TradeId::Number(number.unsigned_abs()), observation);
-    }
-
-    /// The connection's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The symbol of the instrument at this place.
-    pub fn symbol(&self, instrument: usize) -> &str {
-        &self.instruments[instrument].symbol
-    }
-}
-
 impl FeedCore {
     /// A core that writes to `ring` and measures into `recorder`.
     pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
         let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
-        FeedCore { ring, bell, json, arena, recorder, wall: WallOffset::read() }
+        FeedCore { ring, bell, json, arena, books: Books::default(), recorder, wall: WallOffset::read() }
+    }
+
+    /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an instrument.
+    /// Lines of a feed that have instruments in common publish each trade once; if a line `has_twins`, a frame of which
+    /// every trade came by another is not published, either.
+    ///
+    /// # Panics
+    /// If a symbol and the name are longer than records allow, which the configuration has refused, or a prefix is
+    /// missing.
+    pub fn line<V: Venue>(
+        &mut self,
+        subscription: &Subscription,
+        feed: u16,
+        name: String,
+        prefixes: std::vec::Vec<SymbolPrefix>,
+        has_twins: bool,
+    ) -> Line<V> {
+        let overhead = prefixes.iter().map(|prefix| avro::max_overhead(prefix, &name)).max().unwrap_or(0);
+        let instruments = &subscription.instruments;
+        assert!(instruments.iter().all(|instrument| instrument.symbol.len() + name.len() <= MAX_NAMES));
+        assert_eq!(instruments.len(), prefixes.len());
+        let with_prefixes = instruments.iter().zip(prefixes);
+        let books = with_prefixes.map(|(one, prefix)| self.books.open::<V>(feed, &one.symbol, prefix)).collect();
+        Line::new(subscription, feed, name, books, overhead + HEAD_LEN + MAX_NAMES, has_twins)
     }
 
     /// The counts of this core.
@@ -195,7 +142,7 @@ impl FeedCore {
         payload: &'frame mut [u8],
         received: Nanos,
     ) -> Outcome<'frame> {
-        let FeedCore { ring, json, arena, recorder, wall, .. } = self;
+        let FeedCore { ring, json, arena, books, recorder, wall, .. } = self;
         let measured = &mut *recorder.now;
         measured.tally.frames.received += 1;
         arena.reset();
@@ -220,24 +167,33 @@ impl FeedCore {
             Ok(Frame::Trades(trades)) => {
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                let key = trades.first().map_or("", |trade| line.symbol(trade.instrument));
-                let tail = Tail { key, connection: &line.name, reason: "" };
-                finish(&mut measured.tally, frame, head, len, tail);
+                let mut fresh = Vec::with_capacity_in(trades.len(), arena);
                 for trade in trades {
                     let mut trade = *trade;
-                    if line.is_new(&mut measured.tally, &mut trade) {
-                        let committed = write_trade(ring, &mut measured.tally, line, &trade, &head, wall);
-                        measured.hops.record(Hop::Encode, now, committed);
+                    if books.of(line, trade.instrument).is_new(&mut measured.tally, line, &mut trade) {
+                        fresh.push(trade);
                     }
                 }
-                trades.iter().for_each(|trade| line.instruments[trade.instrument].tracker.frame_ends());
+                if fresh.is_empty() && !trades.is_empty() && line.has_twins {
+                    return Outcome::Data;
+                }
+                let key = trades.first().map_or("", |trade| &books.of(line, trade.instrument).symbol);
+                let tail = Tail { key, connection: &line.name, reason: "" };
+                finish(&mut measured.tally, frame, head, len, tail);
+                for trade in &fresh {
+                    let book = books.of(line, trade.instrument);
+                    let committed = write_trade(ring, &mut measured.tally, book, &line.name, trade, &head, wall);
+                    measured.hops.record(Hop::Encode, now, committed);
+                }
                 Outcome::Data
             }
             Ok(Frame::NoTrade { instrument, number }) => {
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                line.pass(&mut measured.tally, instrument, number);
-                let tail = Tail { key: line.symbol(instrument), connection: &line.name, reason: "" };
+                if !books.of(line, instrument).pass(&mut measured.tally, line, number) && line.has_twins {
+                    return Outcome::Data;
+                }
+                let tail = Tail { key: &books.of(line, instrument).symbol, connection: &line.name, reason: "" };
                 finish(&mut measured.tally, frame, head, len, tail);
                 Outcome::Data
             }
@@ -273,18 +229,18 @@ impl FeedCore {
 
 /// Encodes one trade straight into the ring. Returns when it was committed.
 #[inline]
-fn write_trade<V: Venue>(
+fn write_trade(
     ring: &mut k2_ring::Producer,
     tally: &mut FeedTally,
-    line: &Line<V>,
+    book: &Book,
+    connection: &str,
     trade: &Trade<'_>,
     frame: &Head,
     wall: &WallOffset,
 ) -> Nanos {
-    let instrument = &line.instruments[trade.instrument];
     let context = avro::Context {
-        prefix: &instrument.prefix,
-        connection: &line.name,
+        prefix: &book.prefix,
+        connection,
         received_ns: frame.received_unix_ns,
         normalized_ms: wall.unix_ns(frame.committed) / 1_000_000,
     };
@@ -292,9 +248,9 @@ fn write_trade<V: Venue>(
     let len = record.as_mut().map_or(0, |record| avro::write(trade, &context, &mut record[HEAD_LEN..]));
     let committed = Nanos::now();
     if record.is_err() {
-        note_drop(&instrument.symbol, trade);
+        note_drop(&book.symbol, trade);
     }
-    let tail = Tail { key: &instrument.symbol, connection: "", reason: "" };
+    let tail = Tail { key: &book.symbol, connection: "", reason: "" };
     finish(tally, record, Head { kind: Kind::Normalized, committed, ..*frame }, len, tail);
     committed
 }
@@ -330,29 +286,6 @@ fn dead_letter(
     let reason = reject.to_string();
     let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
     finish(tally, claim, Head { kind: Kind::Dlq, ..head }, len, Tail { key: "", connection, reason });
-}
-
-#[cold]
-fn note(tally: &mut FeedTally, symbol: &str, connection: &str, id: &TradeId<'_>, observation: Observation) {
-    match observation {
-        Observation::InOrder => {}
-        Observation::Gap { after, before, missing } => {
-            tally.gaps += 1;
-            tally.missing += missing;
-            tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
-        }
-        Observation::Late { last } => {
-            tally.late += 1;
-            tracing::info!(symbol, connection, id = %id, last, "a trade came late");
-        }
-        Observation::Repeated => {
-            tally.duplicates += 1;
-            tracing::debug!(symbol, connection, id = %id, "a trade came again: it is not published twice");
-        }
-        Observation::Restarted { last } => {
-            tracing::warn!(symbol, connection, id = %id, last, "the exchange counts anew");
-        }
-    }
 }
 
 #[cold]

@@ -22,7 +22,7 @@ pub enum Observation {
         /// How many are missing between them.
         missing: u64,
     },
-    /// A later number was seen before, but not this one.
+    /// A later number was seen before, but not this one: one that was missing has come.
     Late {
         /// The highest number seen.
         last: i64,
@@ -36,7 +36,7 @@ pub enum Observation {
     },
 }
 
-/// What is remembered of one symbol's trades.
+/// What is remembered of one symbol's trades, whichever connection they came by.
 #[derive(Debug)]
 pub struct Tracker(Memory);
 
@@ -51,23 +51,8 @@ impl Tracker {
     pub fn new(rule: SequenceRule) -> Self {
         Tracker(match rule {
             SequenceRule::Contiguous | SequenceRule::Increasing => Memory::Numbers(Numbers::default()),
-            SequenceRule::Named | SequenceRule::Unnamed => Memory::Recent(Recent::default()),
+            SequenceRule::Named | SequenceRule::Unnamed => Memory::Recent(Recent::with_room()),
         })
-    }
-
-    /// A connection begins, which may repeat what was seen.
-    pub fn connection_begins(&mut self) {
-        if let Memory::Recent(recent) = &mut self.0 {
-            recent.may_repeat = true;
-        }
-    }
-
-    /// A frame with trades of this symbol has been taken note of.
-    #[inline]
-    pub fn frame_ends(&mut self) {
-        if let Memory::Recent(recent) = &mut self.0 {
-            recent.may_repeat = false;
-        }
     }
 
     /// Takes note of a number that no trade to publish has.
@@ -78,14 +63,15 @@ impl Tracker {
         }
     }
 
-    /// Takes note of a trade. One that is told apart by its content learns here how many like it came before.
+    /// Takes note of a trade. One that is told apart by its content learns here how many like it came before; `here` is
+    /// what its own connection has shown of the symbol.
     #[inline]
-    pub fn observe(&mut self, rule: SequenceRule, trade: &mut Trade<'_>) -> Observation {
+    pub fn observe(&mut self, rule: SequenceRule, trade: &mut Trade<'_>, here: &mut Recent) -> Observation {
         match (&mut self.0, trade.sequence, &mut trade.id) {
             (Memory::Numbers(numbers), Some(number), _) => numbers.observe(rule, number),
-            (Memory::Recent(recent), _, TradeId::Content(content)) => recent.observe_content(content),
-            (Memory::Recent(recent), _, TradeId::Text(name)) => recent.observe_name(name),
-            (Memory::Recent(recent), _, TradeId::Number(number)) => recent.observe_digest(*number),
+            (Memory::Recent(published), _, TradeId::Content(content)) => published.observe_content(content, here),
+            (Memory::Recent(published), _, TradeId::Text(name)) => published.observe_name(name),
+            (Memory::Recent(published), _, TradeId::Number(number)) => published.observe_digest(*number),
             (Memory::Numbers(_), None, _) => Observation::InOrder,
         }
     }
@@ -158,22 +144,25 @@ impl Numbers {
 }
 
 /// The last trades, by a digest of each.
-#[derive(Debug)]
-struct Recent {
-    digests: Box<[u64; RECENT]>,
-    len: usize,
+#[derive(Debug, Default)]
+pub struct Recent {
+    /// Grows to [`RECENT`] and no further; from then on the oldest is overwritten.
+    digests: Vec<u64>,
     next: usize,
-    /// Whether the next frame may repeat what was seen on another connection.
-    may_repeat: bool,
-}
-
-impl Default for Recent {
-    fn default() -> Self {
-        Recent { digests: Box::new([0; RECENT]), len: 0, next: 0, may_repeat: true }
-    }
 }
 
 impl Recent {
+    /// Nothing yet, with room for all: it is not to grow while trades come.
+    pub fn with_room() -> Self {
+        Recent { digests: Vec::with_capacity(RECENT), next: 0 }
+    }
+
+    /// A connection begins: it has shown nothing yet.
+    pub fn clear(&mut self) {
+        self.digests.clear();
+        self.next = 0;
+    }
+
     fn observe_name(&mut self, name: &str) -> Observation {
         let mut digest = Fnv1a::default();
         digest.write(name);
@@ -188,27 +177,30 @@ impl Recent {
         Observation::InOrder
     }
 
-    /// In a frame that may repeat, the n-th trade of a content was seen if n of it were; in others all are new, however
-    /// alike.
-    fn observe_content(&mut self, content: &mut Content) -> Observation {
+    /// The n-th trade of a content that a connection shows is new if fewer than n of it were published: so a connection
+    /// that repeats what others have shown adds nothing, and trades that are alike in all are all published.
+    fn observe_content(&mut self, content: &mut Content, here: &mut Recent) -> Observation {
         let digest = content.digest ^ content.at_us as u64;
-        let known = self.count(digest);
-        if self.may_repeat && content.before < known {
+        let shown_before = here.count(digest);
+        here.push(digest);
+        if shown_before < self.count(digest) {
             return Observation::Repeated;
         }
-        content.before = content.before.max(known);
+        content.before = shown_before;
         self.push(digest);
         Observation::InOrder
     }
 
     fn count(&self, digest: u64) -> u32 {
-        self.digests[..self.len].iter().map(|known| u32::from(*known == digest)).sum()
+        self.digests.iter().map(|known| u32::from(*known == digest)).sum()
     }
 
     fn push(&mut self, digest: u64) {
-        self.digests[self.next] = digest;
+        match self.digests.get_mut(self.next) {
+            Some(oldest) => *oldest = digest,
+            None => self.digests.push(digest),
+        }
         self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
     }
 }
 

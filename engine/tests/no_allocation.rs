@@ -176,13 +176,13 @@ impl Rig {
     fn new() -> Self {
         let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).unwrap();
         let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
-        let core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
+        let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
         let symbols: Vec<_> = (0..SYMBOLS).map(symbol).collect();
         let instruments: Vec<_> = symbols.iter().map(|symbol| Binance::instrument(symbol, None).unwrap()).collect();
         let prefixes = symbols.iter().map(|symbol| SymbolPrefix::new(7, "binance", symbol, "C/USDT")).collect();
         let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
         let subscription = Binance::subscription(&endpoint, &instruments).unwrap();
-        let line = Line::new(&subscription, 0, "binance-0.1".into(), prefixes);
+        let line = core.line(&subscription, 0, "binance-0.1".into(), prefixes, false);
         let buffer = ReceiveBuffer::new(64 * 1024, Deframer::buffer_needed(MAX_FRAME));
         let deframer = Deframer::new(MAX_FRAME);
         Rig { core, line, buffer, deframer, consumer, collector, controls: 0, drained: [0; Kind::ALL.len()] }

@@ -17,6 +17,8 @@ const RING_FRAMES: usize = 32;
 const MIN_FRAME_BYTES: usize = 4 * 1024;
 /// Most feeds: a record names its feed by a 16-bit number.
 const MAX_FEEDS: usize = 1_000;
+/// Most connections that carry the same symbols.
+const MAX_CONNECTIONS: usize = 4;
 /// Longest symbol in bytes, the room that a record has for it.
 const MAX_SYMBOL: usize = 64;
 
@@ -140,10 +142,18 @@ fn resolve_feed(mut given: file::Feed, errors: &mut Vec<String>) -> Option<Feed>
     let text = given.url.unwrap_or_else(|| protocol.facts().url.into());
     let url = parse_url(&format!("feed {exchange}: url"), &text, &["wss", "ws"], errors)?;
     let endpoint = Endpoint { url, time_unit: given.time_unit.unwrap_or_default() };
-    let connections = protocol
-        .connections(&endpoint, &instruments, given.connections)
-        .map_err(|error| errors.push(format!("feed {exchange}: {error}")));
-    Some(Feed { protocol, endpoint, connections: connections.ok()?, core: given.core, topic, topic_raw, topic_dlq })
+    let subscriptions = protocol
+        .subscriptions(&endpoint, &instruments)
+        .map_err(|error| errors.push(format!("feed {exchange}: {error}")))
+        .ok()?;
+    let connections = given.connections.unwrap_or(1);
+    if !(1..=MAX_CONNECTIONS).contains(&connections) {
+        errors.push(format!(
+            "feed {exchange}: connections = {connections}: it must be from 1 to {MAX_CONNECTIONS}, that many carry each symbol"
+        ));
+    }
+    let core = given.core;
+    Some(Feed { protocol, endpoint, subscriptions, connections, core, topic, topic_raw, topic_dlq })
 }
 
 /// Base and quote, as configured.

@@ -157,7 +157,7 @@ fn symbols_that_cannot_be_are_named_with_the_way_out() {
             "say what it is by canonical = { \"BTCXYZ\" = \"BASE/QUOTE\" }",
         ),
         ("exchange = \"bybit\"\nsymbols = [\"BTCXYZ\"]\ncanonical = { BTCXYZ = \"BTC\" }", "write base and quote"),
-        ("exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\nconnections = 2", "there are only 1 symbols to carry"),
+        ("exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\nconnections = 0", "connections = 0: it must be from 1 to 4"),
         ("exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\ntime_unit = \"microsecond\"", "time_unit is Binance spot's"),
     ] {
         let errors = load(&format!("[[feed]]\n{lines}\n"), &[]).unwrap_err();

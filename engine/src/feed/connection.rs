@@ -48,6 +48,8 @@ pub struct Assignment {
     pub subscription: Subscription,
     /// What the records of each instrument begin with.
     pub prefixes: Vec<SymbolPrefix>,
+    /// Whether other connections carry the same.
+    pub has_twins: bool,
     /// When connections to the exchange may be made.
     pub pace: Pace,
 }
@@ -91,8 +93,8 @@ impl<V: Venue> Connection<V> {
         slot: Slot,
         stopping: Rc<Cell<bool>>,
     ) -> Self {
-        let Assignment { feed, protocol: _, number, subscription, prefixes, pace } = assignment;
-        let line = Line::new(&subscription, feed, name::<V>(number, 0), prefixes);
+        let Assignment { feed, protocol: _, number, subscription, prefixes, has_twins, pace } = assignment;
+        let line = core.borrow_mut().line(&subscription, feed, name::<V>(number, 0), prefixes, has_twins);
         let buffer = ReceiveBuffer::new(BUFFER_INITIAL, Deframer::buffer_needed(surroundings.max_frame_bytes));
         let backoff = Backoff::new(fastrand::u64(..));
         let throttle = Throttle::new(REJECT_LOG_INTERVAL);

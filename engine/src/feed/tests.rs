@@ -4,7 +4,7 @@ use super::*;
 use crate::interval::{FeedMeasured, pair};
 use crate::record::Record;
 use crate::venue::binance::{Binance, DEFAULT_URL};
-use crate::venue::{Endpoint, TimeUnit};
+use crate::venue::{Endpoint, Instrument, TimeUnit};
 
 /// The defaults of `[limits]`.
 const RING_BYTES: usize = 4 * 1024 * 1024;
@@ -16,27 +16,28 @@ fn core(ring_bytes: usize) -> (FeedCore, k2_ring::Consumer) {
     (FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder), consumer)
 }
 
-fn line(symbol: &str) -> Line<Binance> {
+fn line(core: &mut FeedCore, symbol: &str) -> Line<Binance> {
     let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
     let instrument = Instrument::new(symbol, "BTC/USDT".into());
     let subscription = Binance::subscription(&endpoint, &[instrument]).unwrap();
-    Line::new(&subscription, 0, "binance-0.1".into(), vec![SymbolPrefix::new(1, "binance", symbol, symbol)])
+    core.line(&subscription, 0, "binance-0.1".into(), vec![SymbolPrefix::new(1, "binance", symbol, symbol)], false)
 }
 
-fn frame(id: u64) -> Vec<u8> {
+fn frame(id: u64) -> std::vec::Vec<u8> {
     format!(r#"{{"e":"trade","E":1,"s":"BTCUSDT","t":{id},"p":"1.5","q":"2","T":1,"m":true,"M":true}}"#).into_bytes()
 }
 
 #[test]
 fn the_longest_frame_fits_an_empty_ring() {
     let (mut core, _consumer) = core(RING_BYTES);
-    assert!(core.has_room(&line(&"S".repeat(64)), MAX_FRAME_BYTES));
+    let line = line(&mut core, &"S".repeat(64));
+    assert!(core.has_room(&line, MAX_FRAME_BYTES));
 }
 
 #[test]
 fn with_room_promised_nothing_is_dropped_and_without_it_the_drop_is_counted() {
     let (mut core, mut consumer) = core(16 * 1024);
-    let mut line = line("BTCUSDT");
+    let mut line = line(&mut core, "BTCUSDT");
     let mut made = 0;
     while core.has_room(&line, frame(0).len()) {
         made += 1;
@@ -59,7 +60,7 @@ fn with_room_promised_nothing_is_dropped_and_without_it_the_drop_is_counted() {
 #[test]
 fn gaps_and_repeats_are_counted() {
     let (mut core, _consumer) = core(RING_BYTES);
-    let mut line = line("BTCUSDT");
+    let mut line = line(&mut core, "BTCUSDT");
     for id in [10, 11, 14, 14, 12, 15] {
         core.text(&mut line, &mut frame(id), Nanos::now());
     }

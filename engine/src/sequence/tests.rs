@@ -27,7 +27,7 @@ fn trade(id: TradeId<'_>) -> Trade<'_> {
 
 fn numbers(rule: SequenceRule) -> impl FnMut(u64) -> Observation {
     let mut tracker = Tracker::new(rule);
-    move |number| tracker.observe(rule, &mut trade(TradeId::Number(number)))
+    move |number| tracker.observe(rule, &mut trade(TradeId::Number(number)), &mut Recent::default())
 }
 
 #[test]
@@ -58,7 +58,8 @@ fn where_numbers_only_rise_what_is_left_out_is_no_gap() {
 #[test]
 fn names_are_known_again_for_a_while() {
     let mut tracker = Tracker::new(SequenceRule::Named);
-    let mut observe = |name: &str| tracker.observe(SequenceRule::Named, &mut trade(TradeId::Text(name)));
+    let mut observe =
+        |name: &str| tracker.observe(SequenceRule::Named, &mut trade(TradeId::Text(name)), &mut Recent::default());
     assert_eq!(observe("a"), Observation::InOrder);
     assert_eq!(observe("b"), Observation::InOrder);
     assert_eq!(observe("a"), Observation::Repeated);
@@ -68,31 +69,40 @@ fn names_are_known_again_for_a_while() {
     assert_eq!(observe("a"), Observation::InOrder);
 }
 
+/// What of `times` is published, by its id, when a connection that has shown `here` shows them.
+fn publish(tracker: &mut Tracker, here: &mut Recent, times: &[i64]) -> Vec<String> {
+    let mut published = Vec::new();
+    for at_us in times {
+        let mut trade = trade(TradeId::Content(Content { at_us: *at_us, digest: 7, before: 0 }));
+        if tracker.observe(SequenceRule::Unnamed, &mut trade, here) == Observation::InOrder {
+            published.push(trade.id.to_string());
+        }
+    }
+    published
+}
+
 #[test]
-fn trades_without_names_are_known_again_by_content_on_a_new_connection_only() {
-    let mut tracker = Tracker::new(SequenceRule::Unnamed);
-    let mut frame = |contents: &[(i64, u32)]| -> Vec<String> {
-        let mut published = Vec::new();
-        for (at_us, before) in contents {
-            let mut trade = trade(TradeId::Content(Content { at_us: *at_us, digest: 7, before: *before }));
-            if tracker.observe(SequenceRule::Unnamed, &mut trade) == Observation::InOrder {
-                published.push(trade.id.to_string());
-            }
-        }
-        tracker.frame_ends();
-        if contents.last() == Some(&(5, 1)) {
-            tracker.connection_begins();
-        }
-        published
-    };
+fn trades_without_names_are_known_again_by_content() {
+    let (mut tracker, mut here) = (Tracker::new(SequenceRule::Unnamed), Recent::with_room());
     let id = |at: i64| format!("{at}-0000000000000007");
-    assert_eq!(frame(&[(1, 0), (2, 0)]), [id(1), id(2)]);
+    let second = |at: i64| format!("{}-1", id(at));
+    assert_eq!(publish(&mut tracker, &mut here, &[1, 2]), [id(1), id(2)]);
     // The same in all, in a frame of its own: another trade.
-    assert_eq!(frame(&[(2, 0)]), [format!("{}-1", id(2))]);
-    assert_eq!(frame(&[(5, 0), (5, 1)]), [id(5), format!("{}-1", id(5))]);
-    // After the connection was made anew: the snapshot, with one trade that was missed.
-    assert_eq!(frame(&[(1, 0), (2, 0), (2, 1), (5, 0), (5, 1), (6, 0)]), [id(6)]);
-    assert_eq!(frame(&[(6, 0)]), [format!("{}-1", id(6))]);
+    assert_eq!(publish(&mut tracker, &mut here, &[2]), [second(2)]);
+    assert_eq!(publish(&mut tracker, &mut here, &[5, 5]), [id(5), second(5)]);
+    // The connection is made anew: the snapshot, with one trade that was missed.
+    here.clear();
+    assert_eq!(publish(&mut tracker, &mut here, &[2, 2, 5, 5, 6]), [id(6)]);
+    assert_eq!(publish(&mut tracker, &mut here, &[6]), [second(6)]);
+}
+
+#[test]
+fn two_connections_that_show_the_same_publish_it_once() {
+    let (mut tracker, mut a, mut b) = (Tracker::new(SequenceRule::Unnamed), Recent::with_room(), Recent::with_room());
+    assert_eq!(publish(&mut tracker, &mut a, &[1, 2, 2]).len(), 3);
+    assert_eq!(publish(&mut tracker, &mut b, &[1, 2, 2, 3]), ["3-0000000000000007"]);
+    assert_eq!(publish(&mut tracker, &mut a, &[3, 3]), ["3-0000000000000007-1"]);
+    assert_eq!(publish(&mut tracker, &mut b, &[3, 4]), ["4-0000000000000007"]);
 }
 
 proptest! {

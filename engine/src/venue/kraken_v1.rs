@@ -103,18 +103,13 @@ fn trades<'frame>(
     let list = array("trades", list)?;
     let mut trades: Vec<'_, Trade<'frame>> = Vec::with_capacity_in(list.len(), arena);
     for element in list {
-        let (trade, content) = trade(array("trades", Some(element))?, instrument)?;
-        let alike = |other: &&Trade<'_>| matches!(other.id, TradeId::Content(other) if (other.at_us, other.digest) == (content.at_us, content.digest));
-        // Those of one time stand together.
-        let same_time = trades.iter().rev().take_while(|other| other.exchange_time_ns == trade.exchange_time_ns);
-        let before = same_time.filter(alike).count() as u32;
-        trades.push(Trade { id: TradeId::Content(Content { before, ..content }), ..trade });
+        trades.push(trade(array("trades", Some(element))?, instrument)?);
     }
     Ok(Frame::Trades(trades.into_bump_slice()))
 }
 
 #[inline]
-fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<(Trade<'frame>, Content), Reject> {
+fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<Trade<'frame>, Reject> {
     let price = price("price", fields.next())?;
     let quantity = decimal("volume", fields.next())?;
     let exchange_time_ns = seconds_text("time", fields.next())?;
@@ -125,7 +120,7 @@ fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<
     }
     fields.filter_map(Value::text).for_each(|part| digest.write(part));
     let content = Content { at_us: exchange_time_ns / NANOS_PER_MICRO, digest: digest.finish(), before: 0 };
-    let trade = Trade {
+    Ok(Trade {
         instrument,
         id: TradeId::Content(content),
         price,
@@ -136,8 +131,7 @@ fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<
         is_buyer_maker: None,
         buyer_order_id: None,
         seller_order_id: None,
-    };
-    Ok((trade, content))
+    })
 }
 
 /// A frame about the session.

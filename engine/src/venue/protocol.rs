@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::{Facts, Instrument, Subscription, Venue, subscription};
+use super::{Endpoint, Facts, Instrument, Subscription, Venue, subscription};
 use crate::instruments::Pair;
 use crate::nearest::nearest;
 
@@ -114,24 +114,19 @@ impl Protocol {
         self.visit(Named(symbol, pair))
     }
 
-    /// Spreads `instruments` over connections, as few as the exchange's limits allow, or as many as are asked for.
+    /// Spreads `instruments` over connections, as few as the exchange's limits allow.
     ///
     /// # Errors
-    /// A sentence that names what does not fit, and the way out.
-    pub fn connections(
-        self,
-        endpoint: &subscription::Endpoint,
-        instruments: &[Instrument],
-        count: Option<usize>,
-    ) -> Result<Vec<Subscription>, String> {
-        struct Spread<'a>(&'a subscription::Endpoint, &'a [Instrument], Option<usize>);
+    /// A sentence that names what is wrong with the address, and the way out.
+    pub fn subscriptions(self, endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Vec<Subscription>, String> {
+        struct Spread<'a>(&'a Endpoint, &'a [Instrument]);
         impl Visit for Spread<'_> {
             type Output = Result<Vec<Subscription>, String>;
             fn visit<V: Venue>(self) -> Self::Output {
-                subscription::spread::<V>(self.0, self.1, self.2)
+                subscription::spread::<V>(self.0, self.1)
             }
         }
-        self.visit(Spread(endpoint, instruments, count))
+        self.visit(Spread(endpoint, instruments))
     }
 }
 

@@ -99,25 +99,9 @@ impl Subscription {
     }
 }
 
-/// See [`super::Protocol::connections`].
-pub(super) fn spread<V: Venue>(
-    endpoint: &Endpoint,
-    instruments: &[Instrument],
-    count: Option<usize>,
-) -> Result<Vec<Subscription>, String> {
-    let most = V::FACTS.limits.symbols_per_connection;
-    let needed = instruments.len().div_ceil(most).max(1);
-    let count = count.unwrap_or(needed);
-    if count < needed {
-        return Err(format!(
-            "connections = {count}: {} carries {most} symbols on one, {} of them need {needed}",
-            V::FACTS.exchange,
-            instruments.len()
-        ));
-    }
-    if count > instruments.len().max(1) {
-        return Err(format!("connections = {count}: there are only {} symbols to carry", instruments.len()));
-    }
+/// See [`super::Protocol::subscriptions`].
+pub(super) fn spread<V: Venue>(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Vec<Subscription>, String> {
+    let count = instruments.len().div_ceil(V::FACTS.limits.symbols_per_connection).max(1);
     // As even as it goes: the first ones carry one more.
     let (each, more) = (instruments.len() / count, instruments.len() % count);
     let mut rest = instruments;

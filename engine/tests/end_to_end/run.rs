@@ -148,3 +148,22 @@ fn log_lines_are_json_when_asked() {
         assert!(line["level"].is_string() && line["message"].is_string(), "{line}");
     }
 }
+
+/// Each trade is published once, by whichever connection shows it first, and so is its frame.
+#[test]
+fn two_connections_of_a_feed_publish_each_trade_once() {
+    let _alone = alone();
+    let (broker, exchange) = (Broker::start(), Exchange::start(&["--rate", "4000", "--count", "8000"]));
+    let file = "[[feed]]\nexchange = \"binance\"\nconnections = 2\n";
+    let run = Run::with(&variables(&broker, &exchange.url, SYMBOLS), Some(file), &[]).subscribed();
+    let mut reader = Reader::start(&broker);
+    reader.until(8_000);
+    let stopped = run.stop();
+    let found = reader.into_all();
+    assert_eq!(found.raw.len(), 8_000);
+    contiguous(&same_trades(&found, MILLISECOND));
+    let accounting = &stopped.report["accounting"];
+    report::accounting(accounting);
+    let duplicates = accounting["duplicates"].as_u64().unwrap();
+    assert!(duplicates > 0 && accounting["trades"] == 8_000 + duplicates, "{accounting:#}");
+}

@@ -8,7 +8,7 @@ fn instruments(count: usize) -> Vec<Instrument> {
 }
 
 fn connections(url: &str, time_unit: TimeUnit, instruments: &[Instrument]) -> Result<Vec<Subscription>, String> {
-    Protocol::BinanceSpot.connections(&Endpoint { url: url.parse().unwrap(), time_unit }, instruments, None)
+    Protocol::BinanceSpot.subscriptions(&Endpoint { url: url.parse().unwrap(), time_unit }, instruments)
 }
 
 fn plan(url: &str, time_unit: TimeUnit, instruments: &[Instrument]) -> Vec<Subscription> {
