@@ -1,29 +1,28 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+mod assign;
+mod rings;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
-use crate::avro::{self, SymbolPrefix};
-use crate::bell::Bell;
+use crate::avro;
 use crate::config::{Config, ConfigErrors, Feed, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
-use crate::feed::connection::{Assignment, Surroundings};
+use crate::feed::connection::Surroundings;
 use crate::feed::{FeedCore, executor, io_uring};
-use crate::interval::{self, Collector, FeedMeasured, ProducerMeasured};
+use crate::interval::{self, Collector, ProducerMeasured};
 use crate::kafka::Kafka;
 use crate::kafka::topics::{self, TopicSpec};
 use crate::latency::{Hop, Hops};
 use crate::net::tls;
-use crate::pace::Pace;
 use crate::produce::{ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
-use crate::venue::Instrument;
+use rings::Rings;
 
 /// How long a topic that is made keeps frames as received, and dead letters.
 const RAW_RETENTION: Duration = Duration::from_hours(7 * 24);
@@ -89,8 +88,8 @@ impl Engine {
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
-        let assignments = assign(config, &register(config, &clients[0])?);
-        let mut dealt = deal(assignments, &config.feeds, plan.feed.len());
+        let groups = assign::assign(config, &register(config, &clients[0])?);
+        let mut dealt = assign::deal(groups, &config.feeds, plan.feed.len());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let surroundings = Surroundings {
@@ -229,36 +228,6 @@ fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops
     true
 }
 
-/// The rings and what goes with them, until each core has taken its end.
-struct Rings {
-    feeds: Vec<(k2_ring::Producer, Arc<Bell>)>,
-    feed_recorders: Vec<interval::Recorder<FeedTally>>,
-    feed_collectors: Vec<Collector<FeedTally>>,
-    /// The rings of each producer core.
-    consumers: Vec<Vec<k2_ring::Consumer>>,
-    bells: Vec<Arc<Bell>>,
-    producer_collectors: Vec<Collector<ProducerTally>>,
-}
-
-impl Rings {
-    /// One ring a feed core, dealt out to the producer cores in turn.
-    fn new(plan: &Plan, config: &Config) -> anyhow::Result<Self> {
-        let bells = plan.producer.iter().map(|_| Bell::new().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        let mut consumers: Vec<Vec<_>> = plan.producer.iter().map(|_| Vec::new()).collect();
-        let (mut feeds, mut feed_recorders, mut feed_collectors) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..plan.feed.len() {
-            let (ring, consumer) = k2_ring::ring(config.limits.ring_bytes)?;
-            let producer = number % consumers.len();
-            consumers[producer].push(consumer);
-            feeds.push((ring, bells[producer].clone()));
-            let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
-            feed_recorders.push(recorder);
-            feed_collectors.push(collector);
-        }
-        Ok(Rings { feeds, feed_recorders, feed_collectors, consumers, bells, producer_collectors: Vec::new() })
-    }
-}
-
 /// Starts a producer core with a client of its own.
 fn start_producer(
     number: usize,
@@ -317,51 +286,6 @@ fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
         let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
         TopicSpec { name: feed.topic(kind).to_string(), partitions, retention }
     })
-}
-
-/// All connections of all feeds, those that carry the same symbols together.
-fn assign(config: &Config, schema_ids: &[u32]) -> Vec<Vec<Assignment>> {
-    let mut groups = Vec::new();
-    let mut paces: HashMap<&str, (Pace, usize)> = HashMap::new();
-    for (index, (feed, schema_id)) in config.feeds.iter().zip(schema_ids).enumerate() {
-        let exchange = feed.protocol.exchange();
-        let prefix = |one: &Instrument| SymbolPrefix::new(*schema_id, exchange, &one.symbol, &one.canonical);
-        for subscription in &feed.subscriptions {
-            let (pace, made) = paces.entry(exchange).or_default();
-            let connections = (0..feed.connections).map(|copy| Assignment {
-                feed: index as u16,
-                protocol: feed.protocol,
-                number: *made + copy,
-                subscription: subscription.clone(),
-                prefixes: subscription.instruments.iter().map(prefix).collect(),
-                has_twins: feed.connections > 1,
-                pace: pace.clone(),
-            });
-            groups.push(connections.collect());
-            *made += feed.connections;
-        }
-    }
-    groups
-}
-
-/// Deals connections out to so many feed cores, those that carry the same symbols to the same one: those of a feed that
-/// names its core to that, then each of the others, those with most symbols first, to the core that has least to do.
-fn deal(groups: Vec<Vec<Assignment>>, feeds: &[Feed], cores: usize) -> Vec<Vec<Assignment>> {
-    let load = |assignments: &[Assignment]| assignments.iter().map(|one| one.prefixes.len()).sum::<usize>();
-    let wish = |group: &[Assignment]| group.first().and_then(|one| feeds[usize::from(one.feed)].core);
-    let mut dealt: Vec<Vec<Assignment>> = vec![Vec::new(); cores];
-    let (named, mut others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| wish(group).is_some());
-    for group in named {
-        // The plan may have shrunk.
-        let core = wish(&group).unwrap_or_default() % cores;
-        dealt[core].extend(group);
-    }
-    others.sort_by_key(|group| Reverse(load(group)));
-    for group in others {
-        let least = (0..cores).min_by_key(|core| load(&dealt[*core])).unwrap_or_default();
-        dealt[least].extend(group);
-    }
-    dealt
 }
 
 /// Trades that come unencrypted from elsewhere can be changed on the way.
