@@ -1,10 +1,11 @@
 //! One connection's way out: whole frames in, one after the other, and never a wait.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 
-use rustix::net::SendFlags;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, send};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -154,10 +155,10 @@ impl Outbound {
     fn send(&mut self, bytes: &[u8]) -> usize {
         let mut sent = 0;
         while sent < bytes.len() {
-            match rustix::net::send(&self.socket, &bytes[sent..], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            match send(self.socket.as_raw_fd(), &bytes[sent..], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
                 Ok(count) => sent += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => break,
                 Err(error) => {
                     tracing::debug!(%error, "connection lost while sending");
                     self.cut();

@@ -1,6 +1,5 @@
 //! When trades are due, whether or not anybody keeps up, and how to wait for that moment.
 
-use std::num::NonZeroU64;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -74,7 +73,7 @@ pub(crate) fn unix_ns() -> i64 {
 
 /// Makes this thread's sleeps end when they should: Linux otherwise adds up to 50 µs to save power.
 pub(crate) fn sleep_exactly() {
-    if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
+    if let Err(error) = nix::sys::prctl::set_timerslack(1) {
         tracing::debug!(%error, "timer slack stays at the system's 50 µs; sleeps end that much later");
     }
 }
