@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::net::TcpListener;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn loopback_bytes_carry_the_kernels_time() {
@@ -67,8 +68,9 @@ mod tests {
         assert!(enable_timestamps(&receiver));
         let mut buffer = [0; 64];
         assert_eq!(receive(&receiver, &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        // The kernel turns stamping on for good a moment after it was first asked for: the first may lack it.
-        let stamped = (0..10_000).any(|_| {
+        // The kernel turns stamping on by a worker of its own, which a busy machine keeps waiting: the first may lack it.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let stamped = std::iter::repeat_with(Instant::now).take_while(|now| *now < deadline).any(|_| {
             sender.write_all(b"frame").unwrap();
             receiver.peek(&mut [0]).unwrap();
             let received = receive(&receiver, &mut buffer).unwrap();
