@@ -2,9 +2,11 @@
 //! connection. All that is wrong is found at once.
 
 mod environment;
+mod explain;
 mod file;
 mod instruments;
 mod resolve;
+mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,7 @@ use crate::cores::{Choice, Wait, Wish};
 use crate::kafka::settings::{ProducerSettings, is_secret};
 use crate::record::Kind;
 use crate::venue::{Endpoint, Instrument, Protocol, Subscription};
+pub use explain::Explained;
 
 /// Everything that a run is told, resolved and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -140,13 +143,7 @@ impl Config {
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let mut errors = Vec::new();
-        let mut given = match file {
-            Some(path) => file::read(path, &mut errors),
-            None => file::File::default(),
-        };
-        environment::apply(&mut given, variables, &mut errors);
-        Self::resolve(given, errors)
+        Explained::load(file, variables).map(|explained| explained.config)
     }
 
     /// Resolves the text of a configuration file called `name`, without the environment.
@@ -156,14 +153,7 @@ impl Config {
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
         let given = file::parse(name, text, &mut errors);
-        Self::resolve(given, errors)
-    }
-
-    fn resolve(given: file::File, mut errors: Vec<String>) -> Result<Self, ConfigErrors> {
-        match resolve::resolve(given, &mut errors) {
-            Some(config) if errors.is_empty() => Ok(config),
-            _ => Err(ConfigErrors(errors)),
-        }
+        Explained::resolve(given, [], errors).map(|explained| explained.config)
     }
 
     /// What librdkafka is told.

@@ -1,5 +1,6 @@
 //! `k2-feed run`: the main job.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -7,9 +8,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::accounting::Accounting;
-use crate::config::{self, Config};
+use crate::config::{self, ConfigErrors, Explained};
+use crate::cores::{CpuSet, Plan};
 use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
+use crate::net::tls;
 use crate::outcome::{Outcome, duration};
 use crate::report::Report;
 use crate::signals::Signals;
@@ -24,13 +27,21 @@ const DEFAULT_FILE: &str = "feed.toml";
 /// Feed trades from exchanges to Kafka.
 ///
 /// Configuration: defaults, then feed.toml, then the K2_* environment. K2_EXCHANGE, K2_SYMBOLS, K2_BINANCE_WS_URL,
-/// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. SIGTERM and SIGINT stop reading,
-/// empty the rings, wait for the broker, and report what is left.
+/// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. `--print-config`
+/// prints what holds here and why. SIGTERM and SIGINT stop reading, empty the rings, wait for the broker, and report what
+/// is left.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The configuration file [default: feed.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Print the configuration that holds, and stop; nothing is connected.
+    ///
+    /// It is TOML that resolves to the same again. Comments say where each value comes from (`default`, a line of
+    /// feed.toml, a variable, an instruments file), and what each connection carries under which canonical symbol.
+    /// Secrets are shown as ***. Exits with 0 if all is valid, else with 2 and all that is wrong.
+    #[arg(long)]
+    pub print_config: bool,
     /// Stop after this time, such as 30s or 5m [default: run until stopped].
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub run_for: Option<Duration>,
@@ -46,7 +57,12 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let default = Path::new(DEFAULT_FILE);
     let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
-    let config = Config::load(file, config::environment_variables())?;
+    let explained = Explained::load(file, config::environment_variables())?;
+    if args.print_config {
+        print_config(args, file, &explained)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = explained.config;
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
     let mut engine = Engine::start(&config)?;
@@ -74,6 +90,26 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     summary.log();
     report.write("run", &config, &plan, &accounting, None)?;
     Ok(conclude(&accounting, &stopped.failures).into())
+}
+
+/// Prints the configuration that holds, if this machine has what it asks for.
+fn print_config(args: &RunArgs, file: Option<&Path>, explained: &Explained) -> anyhow::Result<()> {
+    let available = CpuSet::available().map_err(anyhow::Error::msg)?;
+    let plan = Plan::fit(&explained.config.wish(), &available);
+    let certificates = tls::client_config(explained.config.extra_ca.as_deref(), false);
+    let errors: Vec<_> = [plan.as_ref().err(), certificates.err().as_ref()].into_iter().flatten().cloned().collect();
+    let (Ok(plan), true) = (plan, errors.is_empty()) else { return Err(ConfigErrors(errors).into()) };
+    let by = if args.config.is_some() { " (--config)" } else { "" };
+    let mut out = std::io::stdout().lock();
+    match file {
+        Some(file) => writeln!(out, "# From the defaults, {}{by} and the K2_* environment.", file.display())?,
+        None => writeln!(out, "# From the defaults and the K2_* environment; there is no {DEFAULT_FILE} here.")?,
+    }
+    let (feed, producer) = (CpuSet::of(plan.feed), CpuSet::of(plan.producer));
+    writeln!(out, "# CPUs here: feed {feed}; producer {producer}; housekeeping {}.", plan.housekeeping)?;
+    plan.notes.iter().try_for_each(|note| writeln!(out, "# {note}"))?;
+    write!(out, "\n{explained}")?;
+    Ok(())
 }
 
 /// Says what is left, and whether that is nothing.

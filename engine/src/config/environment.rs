@@ -1,10 +1,9 @@
 //! The `K2_*` variables, those of the handler before this one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::file::{Feed, File};
-use super::instruments;
+use super::source::Source;
 use crate::nearest::nearest;
 use crate::venue::Protocol;
 
@@ -16,6 +15,7 @@ const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
 const TOPIC_RAW: &str = "K2_KAFKA_TOPIC_RAW";
 const TOPIC_NORMALIZED: &str = "K2_KAFKA_TOPIC_NORMALIZED";
 const SCHEMA_PATH: &str = "K2_SCHEMA_PATH";
+
 /// The variable with an exchange's address: `K2_BINANCE_WS_URL`. Those of exchanges that are not fed are not looked at.
 fn url_variable(exchange: &str) -> String {
     format!("K2_{}_WS_URL", exchange.to_uppercase().replace('-', "_"))
@@ -27,17 +27,25 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         variables.into_iter().filter(|(name, value)| name.starts_with("K2_") && !value.trim().is_empty()).collect();
     name_unknown(&variables);
     let get = |name: &str| variables.get(name).map(|value| value.trim().to_string());
+    let from = |name: &str| Source::Variable(name.to_string());
 
-    file.kafka.bootstrap_servers = get(BOOTSTRAP_SERVERS).or(file.kafka.bootstrap_servers.take());
-    file.kafka.schema_registry_url = get(SCHEMA_REGISTRY_URL).or(file.kafka.schema_registry_url.take());
+    if let Some(servers) = get(BOOTSTRAP_SERVERS) {
+        file.kafka.bootstrap_servers = Some(servers);
+        file.origins.set("kafka.bootstrap_servers", from(BOOTSTRAP_SERVERS));
+    }
+    if let Some(url) = get(SCHEMA_REGISTRY_URL) {
+        file.kafka.schema_registry_url = Some(url);
+        file.origins.set("kafka.schema_registry_url", from(SCHEMA_REGISTRY_URL));
+    }
     if let Some(exchange) = get(EXCHANGE) {
-        let exchange = exchange.to_lowercase();
-        let known = file.feed.iter().find(|feed| feed.exchange.as_ref() == Some(&exchange)).cloned();
-        file.feed = vec![known.unwrap_or_else(|| Feed { exchange: Some(exchange), ..Feed::default() })];
+        feed_only(file, exchange.to_lowercase());
     }
     for feed in &mut file.feed {
-        let url = feed.exchange.as_deref().and_then(|exchange| get(&url_variable(exchange)));
-        feed.url = url.or(feed.url.take());
+        let Some(variable) = feed.exchange.as_deref().map(url_variable) else { continue };
+        if let Some(url) = get(&variable) {
+            feed.url = Some(url);
+            feed.origins.set("url", from(&variable));
+        }
     }
     if let Some(path) = get(INSTRUMENTS_FILE) {
         // It goes before `K2_SYMBOLS`.
@@ -45,27 +53,41 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
             errors.push(format!("{INSTRUMENTS_FILE} = {path:?}: set, but not for which exchange: set {EXCHANGE}"));
         }
         for feed in &mut file.feed {
-            errors.extend(instruments::take(feed, INSTRUMENTS_FILE, Path::new(&path)).err());
+            feed.instruments = Some(path.clone().into());
+            feed.origins.set("instruments", from(INSTRUMENTS_FILE));
+            feed.symbols.clear();
         }
-    } else if let Some(symbols) = get(SYMBOLS) {
+    } else if let Some(symbols) = get(SYMBOLS)
+        && let Some(feed) = only_feed(file, SYMBOLS, errors)
+    {
         let symbols = symbols.split(',').map(|symbol| symbol.trim().to_string()).filter(|symbol| !symbol.is_empty());
-        if let Some(feed) = only_feed(file, SYMBOLS, errors) {
-            feed.symbols = symbols.collect();
-        }
+        feed.symbols = symbols.collect();
+        feed.instruments = None;
+        feed.origins.set("symbols", from(SYMBOLS));
     }
     if let Some(topic) = get(TOPIC_RAW)
         && let Some(feed) = only_feed(file, TOPIC_RAW, errors)
     {
         feed.topic_raw = Some(topic);
+        feed.origins.set("topic_raw", from(TOPIC_RAW));
     }
     if let Some(topic) = get(TOPIC_NORMALIZED)
         && let Some(feed) = only_feed(file, TOPIC_NORMALIZED, errors)
     {
         feed.topic = Some(topic);
+        feed.origins.set("topic", from(TOPIC_NORMALIZED));
     }
     if get(SCHEMA_PATH).is_some() {
         tracing::info!("{SCHEMA_PATH} is not needed: the schemas are in the binary");
     }
+}
+
+/// Leaves the feed of `exchange` alone, with what the file says of it.
+fn feed_only(file: &mut File, exchange: String) {
+    let known = file.feed.iter().find(|feed| feed.exchange.as_ref() == Some(&exchange)).cloned();
+    let mut feed = known.unwrap_or_else(|| Feed { exchange: Some(exchange), ..Feed::default() });
+    feed.origins.set("exchange", Source::Variable(EXCHANGE.into()));
+    file.feed = vec![feed];
 }
 
 /// The one feed that a variable can mean.

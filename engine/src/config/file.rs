@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_aux::serde_introspection::serde_introspect;
 
 use super::RingFull;
+use super::source::{Lines, Origins, Source, WHOLE};
 use crate::cores::{Choice, Wait};
 use crate::nearest::nearest;
 use crate::venue::TimeUnit;
@@ -19,6 +21,9 @@ pub(super) struct File {
     pub(super) cores: Cores,
     pub(super) limits: Limits,
     pub(super) tls: Tls,
+    /// Where each key comes from, those of feeds left out.
+    #[serde(skip)]
+    pub(super) origins: Origins,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +55,20 @@ pub(super) struct Feed {
     pub(super) topic: Option<String>,
     pub(super) topic_raw: Option<String>,
     pub(super) topic_dlq: Option<String>,
+    /// Where each key comes from.
+    #[serde(skip)]
+    pub(super) origins: Origins,
+}
+
+impl Feed {
+    /// What errors call it.
+    pub(super) fn name(&self) -> String {
+        let exchange = self.exchange.as_deref().unwrap_or("without an exchange");
+        match self.origins.of(WHOLE) {
+            Source::Default => format!("feed {exchange}"),
+            place => format!("feed {exchange} ({place})"),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,44 +96,18 @@ pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
 
-/// The keys of each table, to name the nearest to one that is not known.
-const KEYS: [(&str, &[&str]); 6] = [
-    ("", &["kafka", "feed", "cores", "limits", "tls"]),
-    (
-        "kafka",
-        &[
-            "bootstrap_servers",
-            "schema_registry_url",
-            "create_topics",
-            "partitions",
-            "linger_us",
-            "queue_records",
-            "queue_bytes",
-            "message_timeout_ms",
-            "librdkafka",
-        ],
-    ),
-    (
-        "feed",
-        &[
-            "exchange",
-            "protocol",
-            "symbols",
-            "instruments",
-            "canonical",
-            "url",
-            "connections",
-            "core",
-            "time_unit",
-            "topic",
-            "topic_raw",
-            "topic_dlq",
-        ],
-    ),
-    ("cores", &["feed", "producer", "housekeeping", "wait"]),
-    ("limits", &["ring_bytes", "max_frame_bytes", "ring_full"]),
-    ("tls", &["extra_ca"]),
-];
+/// The keys of a table, to name the nearest to one that is not known.
+fn keys(table: &str) -> &'static [&'static str] {
+    match table {
+        "" => serde_introspect::<File>(),
+        "kafka" => serde_introspect::<Kafka>(),
+        "feed" => serde_introspect::<Feed>(),
+        "cores" => serde_introspect::<Cores>(),
+        "limits" => serde_introspect::<Limits>(),
+        "tls" => serde_introspect::<Tls>(),
+        _ => &[],
+    }
+}
 
 /// A number of cores, or a list of CPUs.
 fn choice<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Choice>, D::Error> {
@@ -138,44 +131,59 @@ pub(super) fn plain(value: &toml::Value) -> String {
     }
 }
 
-/// Reads the file. What is wrong with it goes to `errors`.
-pub(super) fn read(path: &Path, errors: &mut Vec<String>) -> File {
+/// Reads the file. What is wrong with it goes to `errors`; without its values nothing more can be said.
+pub(super) fn read(path: &Path, errors: &mut Vec<String>) -> Option<File> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             errors.push(format!("{}: the file cannot be read: {error}", path.display()));
-            return File::default();
+            return None;
         }
     };
-    parse(&path.display().to_string(), &text, errors)
+    let mut file = parse(&path.display().to_string(), &text, errors)?;
+    // Paths are relative to the file that names them.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let named = file.feed.iter_mut().filter_map(|feed| feed.instruments.as_mut()).chain(&mut file.tls.extra_ca);
+    named.for_each(|named| *named = folder.join(&*named));
+    Some(file)
 }
 
-/// As [`read`], of a file's text.
-pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<String>) -> File {
+/// As [`read`], of a file's text; paths stay as they are.
+pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<String>) -> Option<File> {
     let mut unknown = Vec::new();
     let parsed = toml::Deserializer::parse(text)
-        .and_then(|deserializer| serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())));
-    for path in unknown {
-        errors.push(unknown_key(name, text, &path));
+        .and_then(|deserializer| serde_ignored::deserialize(deserializer, |path| unknown.push(parts(&path))));
+    let lines = Lines::of(text);
+    errors.extend(unknown.iter().map(|path| unknown_key(name, &lines, path)));
+    let parsed = parsed.map_err(|error| errors.push(format!("{name}: {}", error.to_string().trim_end())));
+    let mut file: File = parsed.ok()?;
+    file.origins = lines.origins(name, &[]);
+    for (index, feed) in file.feed.iter_mut().enumerate() {
+        feed.origins = lines.origins(name, &["feed".into(), index.to_string()]);
     }
-    parsed.unwrap_or_else(|error: toml::de::Error| {
-        errors.push(format!("{name}: {}", error.to_string().trim_end()));
-        File::default()
-    })
+    Some(file)
 }
 
-/// `path` is as serde_ignored has it: `kafka.lingr_us`, `feed.0.symbol`.
-fn unknown_key(name: &str, text: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = path.split('.').filter(|part| part.parse::<usize>().is_err()).collect();
-    let key = parts.pop().unwrap_or(path);
-    let table = parts.first().copied().unwrap_or("");
-    let known = KEYS.iter().find(|(of, _)| *of == table).map_or(&[][..], |(_, keys)| keys);
-    let line = text.lines().position(|line| {
-        let line = line.trim_start_matches([' ', '\t', '[']);
-        line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
-    });
-    let place = line.map_or_else(|| name.to_string(), |line| format!("{name}:{}", line + 1));
+/// The keys and places that lead to what serde_ignored found.
+fn parts(path: &serde_ignored::Path<'_>) -> Vec<String> {
+    use serde_ignored::Path::{Map, NewtypeStruct, NewtypeVariant, Root, Seq, Some};
+    let (parent, last) = match path {
+        Root => return Vec::new(),
+        Map { parent, key } => (parent, key.clone()),
+        Seq { parent, index } => (parent, index.to_string()),
+        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => return parts(parent),
+    };
+    let mut parts = parts(parent);
+    parts.push(last);
+    parts
+}
+
+fn unknown_key(name: &str, lines: &Lines, path: &[String]) -> String {
+    let place = lines.get(path).map_or_else(|| name.to_string(), |line| format!("{name}:{line}"));
+    let table = if path.len() > 1 { path[0].as_str() } else { "" };
+    let key = path.last().map_or("", String::as_str);
     let full = if table.is_empty() { key.to_string() } else { format!("{table}.{key}") };
+    let known = keys(table);
     match nearest(key, known.iter().copied()) {
         Some(nearest) => format!("{place}: unknown key {full}, did you mean {nearest}?"),
         None => format!("{place}: unknown key {full}. Known are: {}", known.join(", ")),

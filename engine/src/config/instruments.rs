@@ -13,7 +13,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::file::Feed;
+use super::file::{Feed, File};
+use super::source::Source;
+use crate::nearest::nearest;
 
 /// The layout of the file.
 #[derive(Debug, Deserialize)]
@@ -28,21 +30,51 @@ struct Instruments {
     canonical: BTreeMap<String, String>,
 }
 
-/// Takes the symbols of `feed` from the file at `path`, which `key` names.
-///
-/// # Errors
-/// What is wrong with the file, or that it lists nothing for the feed's exchange.
-pub(super) fn take(feed: &mut Feed, key: &str, path: &Path) -> Result<(), String> {
+/// Takes the symbols of feeds whose `instruments` names a file from there.
+pub(super) fn take_all(file: &mut File, errors: &mut Vec<String>) {
+    for feed in &mut file.feed {
+        let Some(path) = feed.instruments.clone() else { continue };
+        if !feed.symbols.is_empty() {
+            let (symbols, instruments) = (feed.origins.of("symbols"), feed.origins.of("instruments"));
+            errors.push(format!(
+                "{}: symbols ({symbols}) and instruments ({instruments}) are both given: keep one",
+                feed.name()
+            ));
+            continue;
+        }
+        let name = feed.name();
+        errors.extend(take(feed, &path).err().map(|error| format!("{name}: {error}")));
+    }
+}
+
+fn take(feed: &mut Feed, path: &Path) -> Result<(), String> {
+    let named = feed.origins.of("instruments").clone();
+    let key = match &named {
+        Source::Variable(name) => name,
+        _ => "instruments",
+    };
     let wrong = |what: String| format!("{key} = {:?}: {what}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let file: InstrumentsFile = serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let exchange = feed.exchange.clone().unwrap_or_default();
     let mut instruments = file.instruments;
-    let listed = instruments.remove(&exchange);
-    let Instruments { symbols, canonical } =
-        listed.ok_or_else(|| wrong(format!("it lists no symbols under instruments.{exchange}")))?;
+    let Some(Instruments { symbols, canonical }) = instruments.remove(&exchange) else {
+        let meant = nearest(&exchange, instruments.keys().map(String::as_str));
+        let meant = meant.map_or(String::new(), |meant| format!(", did you mean instruments.{meant}?"));
+        return Err(wrong(format!("it lists no symbols under instruments.{exchange}{meant}")));
+    };
+    if symbols.is_empty() {
+        return Err(wrong(format!("the list instruments.{exchange}.symbols is empty")));
+    }
+    let source = Source::Instruments { file: path.display().to_string(), named: Box::new(named) };
     feed.symbols = symbols;
-    // What feed.toml says goes before.
-    feed.canonical = canonical.into_iter().chain(std::mem::take(&mut feed.canonical)).collect();
+    feed.origins.set("symbols", source.clone());
+    for (symbol, pair) in canonical {
+        // What feed.toml says goes before.
+        feed.canonical.entry(symbol).or_insert_with_key(|symbol| {
+            feed.origins.set(format!("canonical.{symbol}"), source.clone());
+            pair
+        });
+    }
     Ok(())
 }

@@ -1,15 +1,18 @@
 use super::*;
 
-fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+mod bad_input;
+mod explain;
+
+/// What `feed.toml` with this text comes to, in an environment with these variables.
+fn explain(text: &str, variables: &[(&str, &str)]) -> Result<Explained, Vec<String>> {
     let mut errors = Vec::new();
-    let mut given = file::parse("feed.toml", text, &mut errors);
-    environment::apply(
-        &mut given,
-        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())),
-        &mut errors,
-    );
-    let config = resolve::resolve(given, &mut errors);
-    if errors.is_empty() { Ok(config.unwrap()) } else { Err(errors) }
+    let given = file::parse("feed.toml", text, &mut errors);
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Explained::resolve(given, variables, errors).map_err(|ConfigErrors(errors)| errors)
+}
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    explain(text, variables).map(|explained| explained.config)
 }
 
 fn symbols(feed: &Feed) -> Vec<&str> {
@@ -96,7 +99,10 @@ fn an_unknown_exchange_names_the_nearest() {
 
 #[test]
 fn a_value_of_the_wrong_type_is_named_with_its_line() {
-    let errors = load(&format!("{BINANCE}[cores]\nfeed = \"two\"\n"), &[]).unwrap_err();
+    // A variable that means one of its feeds is not blamed, too.
+    let variables = [("K2_SYMBOLS", "ETHUSDT")];
+    let errors = load(&format!("{BINANCE}[cores]\nfeed = \"two\"\n"), &variables).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains("line 5") && errors[0].contains("a number of cores or a list of CPUs"), "{errors:?}");
 }
 
@@ -165,4 +171,35 @@ fn symbols_that_cannot_be_are_named_with_the_way_out() {
     }
     let text = "[[feed]]\nexchange = \"bybit\"\nsymbols = [\"BTCXYZ\"]\ncanonical = { BTCXYZ = \"BTC/XYZ\" }\n";
     assert_eq!(load(text, &[]).unwrap().feeds[0].instruments().next().unwrap().canonical, "BTC/XYZ");
+}
+
+#[test]
+fn every_exchange_has_a_variable_for_its_address() {
+    for protocol in Protocol::ALL {
+        let exchange = protocol.exchange();
+        let variable = match exchange {
+            "binance" => "K2_BINANCE_WS_URL",
+            "binance-usdm" => "K2_BINANCE_USDM_WS_URL",
+            "kraken" => "K2_KRAKEN_WS_URL",
+            "coinbase" => "K2_COINBASE_WS_URL",
+            "bybit" => "K2_BYBIT_WS_URL",
+            "okx" => "K2_OKX_WS_URL",
+            other => panic!("{other} has no line here"),
+        };
+        let symbol = ["BTCUSDT", "BTC-USD", "BTC/USD"].into_iter().find(|name| protocol.instrument(name, None).is_ok());
+        let symbol = symbol.unwrap();
+        let mut url = Url::parse(protocol.facts().url).unwrap();
+        url.set_host(Some("exchange.test")).unwrap();
+        let variables = [("K2_EXCHANGE", exchange), ("K2_SYMBOLS", symbol), (variable, url.as_str())];
+        let feed = load("", &variables).unwrap().feeds.remove(0);
+        assert_eq!(feed.endpoint.url, url, "{variable}");
+        // It goes over the file, and is for no other exchange.
+        let text = format!("[[feed]]\nexchange = {exchange:?}\nsymbols = [{symbol:?}]\nurl = \"wss://elsewhere/ws\"\n");
+        assert_eq!(load(&text, &variables[2..]).unwrap().feeds[0].endpoint.url, url, "{variable}");
+        let others = ["K2_BINANCE_WS_URL", "K2_OKX_WS_URL", "K2_BINANCE_USDM_WS_URL"].into_iter();
+        for other in others.filter(|other| *other != variable) {
+            let feed = load(&text, &[(other, url.as_str())]).map(|config| config.feeds[0].endpoint.url.to_string());
+            assert_eq!(feed.unwrap(), "wss://elsewhere/ws", "{other} at {exchange}");
+        }
+    }
 }

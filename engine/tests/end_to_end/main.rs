@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the lint spares tests, not their helpers")]
 
 mod child;
+mod configuration;
 mod demo;
 mod failures;
 mod losses;

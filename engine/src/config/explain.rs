@@ -1,0 +1,205 @@
+//! The configuration that holds, written as TOML, with where each value comes from and what it comes to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::source::{Origins, Source};
+use super::{Config, ConfigErrors, Feed, Kafka, environment, file, instruments, resolve, shown};
+use crate::kafka::settings::is_secret;
+use crate::venue::Protocol;
+
+/// Comments stand in this column where lines leave room.
+const COMMENT_COLUMN: usize = 56;
+/// What stands for a secret.
+const SECRET: &str = "***";
+
+/// A configuration, and where its values come from. Shown, it is TOML that resolves to the same again, but for its
+/// secrets, which are not shown.
+#[derive(Debug)]
+pub struct Explained {
+    /// What holds.
+    pub config: Config,
+    given: file::File,
+}
+
+impl Explained {
+    /// See [`Config::load`].
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let mut errors = Vec::new();
+        let given = match file {
+            Some(path) => file::read(path, &mut errors),
+            None => Some(file::File::default()),
+        };
+        Explained::resolve(given, variables, errors)
+    }
+
+    /// From what was read from the file, if it could be, with the `errors` of that.
+    pub(super) fn resolve(
+        given: Option<file::File>,
+        variables: impl IntoIterator<Item = (String, String)>,
+        mut errors: Vec<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let Some(mut given) = given else { return Err(ConfigErrors(errors)) };
+        environment::apply(&mut given, variables, &mut errors);
+        instruments::take_all(&mut given, &mut errors);
+        match resolve::resolve(&given, &mut errors) {
+            Some(config) if errors.is_empty() => Ok(Explained { config, given }),
+            _ => Err(ConfigErrors(errors)),
+        }
+    }
+}
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Explained { config, given } = self;
+        show_kafka(f, &config.kafka, &given.origins)?;
+        for (feed, given) in config.feeds.iter().zip(&given.feed) {
+            show_feed(f, feed, given)?;
+        }
+
+        let cores = Table { prefix: "cores.", origins: &given.origins };
+        writeln!(f, "\n[cores]")?;
+        cores.line(f, "feed", &config.cores.feed)?;
+        cores.line(f, "producer", &config.cores.producer)?;
+        match &config.cores.housekeeping {
+            Some(cpus) => cores.line(f, "housekeeping", cpus)?,
+            None => without(f, "housekeeping", "default: the CPUs that the others leave")?,
+        }
+        cores.line(f, "wait", config.cores.wait)?;
+
+        let limits = Table { prefix: "limits.", origins: &given.origins };
+        writeln!(f, "\n[limits]")?;
+        limits.line(f, "ring_bytes", config.limits.ring_bytes)?;
+        limits.line(f, "max_frame_bytes", config.limits.max_frame_bytes)?;
+        limits.line(f, "ring_full", config.limits.ring_full)?;
+
+        writeln!(f, "\n[tls]")?;
+        match &config.extra_ca {
+            // So that what is shown can be kept in another folder.
+            Some(path) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                Table { prefix: "tls.", origins: &given.origins }.line(f, "extra_ca", path)
+            }
+            None => without(f, "extra_ca", "default: the system's roots alone"),
+        }
+    }
+}
+
+fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> fmt::Result {
+    let table = Table { prefix: "kafka.", origins };
+    writeln!(f, "[kafka]")?;
+    table.line(f, "bootstrap_servers", &kafka.bootstrap_servers)?;
+    table.address(f, "schema_registry_url", &kafka.schema_registry_url)?;
+    table.line(f, "create_topics", kafka.create_topics)?;
+    table.line(f, "partitions", kafka.partitions)?;
+    table.line(f, "linger_us", kafka.linger_us)?;
+    table.line(f, "queue_records", kafka.queue_records)?;
+    table.line(f, "queue_bytes", kafka.queue_bytes)?;
+    table.line(f, "message_timeout_ms", kafka.message_timeout_ms)?;
+    if !kafka.librdkafka.is_empty() {
+        writeln!(f, "\n[kafka.librdkafka]")?;
+    }
+    let table = Table { prefix: "kafka.librdkafka.", origins };
+    kafka.librdkafka.iter().try_for_each(|(key, value)| match is_secret(key) {
+        true => commented(f, &pair(key, SECRET)?, &hidden(table.source(key))),
+        false => table.line(f, key, value),
+    })
+}
+
+fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed) -> fmt::Result {
+    writeln!(f, "\n[[feed]]")?;
+    let each = feed.connections;
+    let count = feed.subscriptions.len() * each;
+    for (number, subscription) in feed.subscriptions.iter().enumerate() {
+        let symbols = subscription.instruments.len();
+        let first = number * each + 1;
+        let numbers = if each == 1 {
+            format!("connection {first}")
+        } else {
+            format!("connections {first} to {}", first + each - 1)
+        };
+        writeln!(f, "# {numbers} of {count}: {symbols} symbol{}", if symbols == 1 { "" } else { "s" })?;
+        for instrument in &subscription.instruments {
+            writeln!(f, "#   {} is {}", instrument.symbol, instrument.canonical)?;
+        }
+    }
+    let table = Table { prefix: "", origins: &given.origins };
+    let symbols: Vec<_> = feed.instruments().map(|instrument| &instrument.symbol).collect();
+    table.line(f, "exchange", feed.protocol.exchange())?;
+    let has_others = Protocol::ALL.iter().filter(|other| other.exchange() == feed.protocol.exchange()).count() > 1;
+    match given.protocol.is_none() && given.url.is_some() && has_others {
+        true => commented(f, &pair("protocol", feed.protocol.name())?, "told by url")?,
+        false => table.line(f, "protocol", feed.protocol.name())?,
+    }
+    table.line(f, "symbols", symbols)?;
+    for instrument in feed.instruments().filter(|instrument| given.canonical.contains_key(&instrument.symbol)) {
+        let source = table.source(&format!("canonical.{}", instrument.symbol));
+        let entry = pair(&instrument.symbol, &instrument.canonical)?;
+        commented(f, &format!("canonical.{entry}"), &source.to_string())?;
+    }
+    table.address(f, "url", &feed.endpoint.url)?;
+    if feed.protocol == Protocol::BinanceSpot {
+        table.line(f, "time_unit", feed.endpoint.time_unit)?;
+    }
+    table.line(f, "connections", feed.connections)?;
+    match feed.core {
+        Some(core) => table.line(f, "core", core)?,
+        None => without(f, "core", "default: the feed core that has least to do")?,
+    }
+    table.line(f, "topic", &feed.topic)?;
+    table.line(f, "topic_raw", &feed.topic_raw)?;
+    table.line(f, "topic_dlq", &feed.topic_dlq)
+}
+
+/// A table of the file, for its lines.
+struct Table<'a> {
+    /// What goes before its keys in `origins`.
+    prefix: &'a str,
+    origins: &'a Origins,
+}
+
+impl Table<'_> {
+    fn source(&self, key: &str) -> &Source {
+        self.origins.of(&format!("{}{key}", self.prefix))
+    }
+
+    /// A key with its value and where that comes from.
+    fn line(&self, f: &mut fmt::Formatter<'_>, key: &str, value: impl Serialize) -> fmt::Result {
+        commented(f, &pair(key, value)?, &self.source(key).to_string())
+    }
+
+    /// As [`Self::line`], of an address, whose password is not shown.
+    fn address(&self, f: &mut fmt::Formatter<'_>, key: &str, url: &url::Url) -> fmt::Result {
+        let source = self.source(key);
+        let comment = if url.password().is_some() { hidden(source) } else { source.to_string() };
+        commented(f, &pair(key, shown(url).as_str())?, &comment)
+    }
+}
+
+fn hidden(source: &Source) -> String {
+    format!("{source}, secret not shown")
+}
+
+/// `key = value`, each quoted where it must be.
+fn pair(key: &str, value: impl Serialize) -> Result<String, fmt::Error> {
+    let line = toml::to_string(&BTreeMap::from([(key, value)])).map_err(|_| fmt::Error)?;
+    Ok(line.trim_end().to_string())
+}
+
+fn commented(f: &mut fmt::Formatter<'_>, line: &str, comment: &str) -> fmt::Result {
+    writeln!(f, "{line:COMMENT_COLUMN$}  # {comment}")
+}
+
+/// A key that has no value.
+fn without(f: &mut fmt::Formatter<'_>, key: &str, comment: &str) -> fmt::Result {
+    commented(f, &format!("# {key}"), comment)
+}
