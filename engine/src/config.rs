@@ -134,6 +134,9 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
+/// A `feed.toml` with every key, what it means, and its default value.
+pub const EXAMPLE: &str = include_str!("../feed.example.toml");
+
 impl Config {
     /// Resolves the configuration from `file`, if given, and the environment's `variables`.
     ///

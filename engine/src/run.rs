@@ -27,9 +27,9 @@ const DEFAULT_FILE: &str = "feed.toml";
 /// Feed trades from exchanges to Kafka.
 ///
 /// Configuration: defaults, then feed.toml, then the K2_* environment. K2_EXCHANGE, K2_SYMBOLS, K2_BINANCE_WS_URL,
-/// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. `--print-config`
-/// prints what holds here and why. SIGTERM and SIGINT stop reading, empty the rings, wait for the broker, and report what
-/// is left.
+/// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. `--example-config` prints a feed.toml
+/// with every key and what it means, `--print-config` what holds here and why. SIGTERM and SIGINT stop reading, empty
+/// the rings, wait for the broker, and report what is left.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The configuration file [default: feed.toml, if it is there].
@@ -42,6 +42,9 @@ pub struct RunArgs {
     /// Secrets are shown as ***. Exits with 0 if all is valid, else with 2 and all that is wrong.
     #[arg(long)]
     pub print_config: bool,
+    /// Print a commented feed.toml with every key and its default value, and stop.
+    #[arg(long, conflicts_with = "print_config")]
+    pub example_config: bool,
     /// Stop after this time, such as 30s or 5m [default: run until stopped].
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub run_for: Option<Duration>,
@@ -55,6 +58,10 @@ pub struct RunArgs {
 /// # Errors
 /// What is missing or wrong, with its value and the way out.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    if args.example_config {
+        std::io::stdout().write_all(config::EXAMPLE.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let default = Path::new(DEFAULT_FILE);
     let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
     let explained = Explained::load(file, config::environment_variables())?;

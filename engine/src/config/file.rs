@@ -97,7 +97,7 @@ pub(super) struct Tls {
 }
 
 /// The keys of a table, to name the nearest to one that is not known.
-fn keys(table: &str) -> &'static [&'static str] {
+pub(super) fn keys(table: &str) -> &'static [&'static str] {
     match table {
         "" => serde_introspect::<File>(),
         "kafka" => serde_introspect::<Kafka>(),

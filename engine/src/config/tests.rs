@@ -1,6 +1,7 @@
 use super::*;
 
 mod bad_input;
+mod example;
 mod explain;
 
 /// What `feed.toml` with this text comes to, in an environment with these variables.

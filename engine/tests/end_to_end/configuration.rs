@@ -12,6 +12,16 @@ fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ended {
 }
 
 #[test]
+fn the_example_is_printed_and_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = run(folder.path(), &["--example-config"], &[]).expect(0).stdout;
+    std::fs::write(folder.path().join("feed.toml"), &example).unwrap();
+    let ended = run(folder.path(), &["--print-config"], &[]).expect(0);
+    assert!(ended.stdout.starts_with("# From the defaults, feed.toml and the K2_* environment.\n"), "{}", ended.stdout);
+    assert!(ended.stderr.is_empty(), "{}", ended.stderr);
+}
+
+#[test]
 fn what_is_printed_prints_the_same_again() {
     let folder = tempfile::tempdir().unwrap();
     let (settings, elsewhere) = (folder.path().join("settings"), folder.path().join("elsewhere"));
@@ -72,4 +82,5 @@ fn all_that_is_wrong_is_told_and_nothing_printed() {
     let ended = run(folder.path(), &["--print-config"], &[]).expect(2);
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
     ended.says(&["error: cores.feed: CPU 99999 is not available here", "error: extra_ca = \"none.pem\""]);
+    run(folder.path(), &["--print-config", "--example-config"], &[]).expect(2);
 }

@@ -42,7 +42,7 @@ extra_ca = "/etc/root.pem"
 
 #[test]
 fn what_is_shown_resolves_to_the_same() {
-    for text in [TWO, BINANCE] {
+    for text in [TWO, BINANCE, EXAMPLE] {
         let explained = explain(text, &[]).unwrap();
         let shown = explained.to_string();
         let again = explain(&shown, &[]).unwrap_or_else(|errors| panic!("{errors:#?}\n{shown}"));
