@@ -21,72 +21,83 @@ fn url_variable(exchange: &str) -> String {
     format!("K2_{}_WS_URL", exchange.to_uppercase().replace('-', "_"))
 }
 
+/// The variables of ours that say something.
+struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    fn get(&self, name: &str) -> Option<(String, Source)> {
+        let value = self.0.get(name)?.trim().to_string();
+        Some((value, Source::Variable(name.to_string())))
+    }
+}
+
 /// Lays the variables over what the file gave.
 pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String, String)>, errors: &mut Vec<String>) {
-    let variables: BTreeMap<String, String> =
-        variables.into_iter().filter(|(name, value)| name.starts_with("K2_") && !value.trim().is_empty()).collect();
-    name_unknown(&variables);
-    let get = |name: &str| variables.get(name).map(|value| value.trim().to_string());
-    let from = |name: &str| Source::Variable(name.to_string());
-
-    if let Some(servers) = get(BOOTSTRAP_SERVERS) {
+    let set = |(name, value): &(String, String)| name.starts_with("K2_") && !value.trim().is_empty();
+    let variables = Variables(variables.into_iter().filter(set).collect());
+    name_unknown(&variables.0);
+    if let Some((servers, source)) = variables.get(BOOTSTRAP_SERVERS) {
         file.kafka.bootstrap_servers = Some(servers);
-        file.origins.set("kafka.bootstrap_servers", from(BOOTSTRAP_SERVERS));
+        file.origins.set("kafka.bootstrap_servers", source);
     }
-    if let Some(url) = get(SCHEMA_REGISTRY_URL) {
+    if let Some((url, source)) = variables.get(SCHEMA_REGISTRY_URL) {
         file.kafka.schema_registry_url = Some(url);
-        file.origins.set("kafka.schema_registry_url", from(SCHEMA_REGISTRY_URL));
+        file.origins.set("kafka.schema_registry_url", source);
     }
-    if let Some(exchange) = get(EXCHANGE) {
-        feed_only(file, exchange.to_lowercase());
+    if let Some((exchange, source)) = variables.get(EXCHANGE) {
+        feed_only(file, exchange.to_lowercase(), source);
     }
     for feed in &mut file.feed {
-        let Some(variable) = feed.exchange.as_deref().map(url_variable) else { continue };
-        if let Some(url) = get(&variable) {
+        let variable = feed.exchange.as_deref().map(url_variable);
+        if let Some((url, source)) = variable.and_then(|variable| variables.get(&variable)) {
             feed.url = Some(url);
-            feed.origins.set("url", from(&variable));
+            feed.origins.set("url", source);
         }
     }
-    if let Some(path) = get(INSTRUMENTS_FILE) {
-        // It goes before `K2_SYMBOLS`.
+    apply_symbols(file, &variables, errors);
+    if let Some((topic, source)) = variables.get(TOPIC_RAW)
+        && let Some(feed) = only_feed(file, TOPIC_RAW, errors)
+    {
+        feed.topic_raw = Some(topic);
+        feed.origins.set("topic_raw", source);
+    }
+    if let Some((topic, source)) = variables.get(TOPIC_NORMALIZED)
+        && let Some(feed) = only_feed(file, TOPIC_NORMALIZED, errors)
+    {
+        feed.topic = Some(topic);
+        feed.origins.set("topic", source);
+    }
+    if variables.get(SCHEMA_PATH).is_some() {
+        tracing::info!("{SCHEMA_PATH} is not needed: the schemas are in the binary");
+    }
+}
+
+/// What is fed: symbols of a variable go before a file of them in `feed.toml`, and a file of a variable before both.
+fn apply_symbols(file: &mut File, variables: &Variables, errors: &mut Vec<String>) {
+    if let Some((path, source)) = variables.get(INSTRUMENTS_FILE) {
         if file.feed.is_empty() {
             errors.push(format!("{INSTRUMENTS_FILE} = {path:?}: set, but not for which exchange: set {EXCHANGE}"));
         }
         for feed in &mut file.feed {
             feed.instruments = Some(path.clone().into());
-            feed.origins.set("instruments", from(INSTRUMENTS_FILE));
+            feed.origins.set("instruments", source.clone());
             feed.symbols.clear();
         }
-    } else if let Some(symbols) = get(SYMBOLS)
+    } else if let Some((symbols, source)) = variables.get(SYMBOLS)
         && let Some(feed) = only_feed(file, SYMBOLS, errors)
     {
         let symbols = symbols.split(',').map(|symbol| symbol.trim().to_string()).filter(|symbol| !symbol.is_empty());
         feed.symbols = symbols.collect();
         feed.instruments = None;
-        feed.origins.set("symbols", from(SYMBOLS));
-    }
-    if let Some(topic) = get(TOPIC_RAW)
-        && let Some(feed) = only_feed(file, TOPIC_RAW, errors)
-    {
-        feed.topic_raw = Some(topic);
-        feed.origins.set("topic_raw", from(TOPIC_RAW));
-    }
-    if let Some(topic) = get(TOPIC_NORMALIZED)
-        && let Some(feed) = only_feed(file, TOPIC_NORMALIZED, errors)
-    {
-        feed.topic = Some(topic);
-        feed.origins.set("topic", from(TOPIC_NORMALIZED));
-    }
-    if get(SCHEMA_PATH).is_some() {
-        tracing::info!("{SCHEMA_PATH} is not needed: the schemas are in the binary");
+        feed.origins.set("symbols", source);
     }
 }
 
 /// Leaves the feed of `exchange` alone, with what the file says of it.
-fn feed_only(file: &mut File, exchange: String) {
+fn feed_only(file: &mut File, exchange: String, source: Source) {
     let known = file.feed.iter().find(|feed| feed.exchange.as_ref() == Some(&exchange)).cloned();
     let mut feed = known.unwrap_or_else(|| Feed { exchange: Some(exchange), ..Feed::default() });
-    feed.origins.set("exchange", Source::Variable(EXCHANGE.into()));
+    feed.origins.set("exchange", source);
     file.feed = vec![feed];
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 
 use super::RingFull;
-use super::source::{Lines, Origins, Source, WHOLE};
+use super::source::{Lines, Origins, Source, WHOLE, line_at};
 use crate::cores::{Choice, Wait};
 use crate::nearest::nearest;
 use crate::venue::TimeUnit;
@@ -123,11 +123,19 @@ fn choice<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Ch
     }))
 }
 
-/// A setting for librdkafka as the text that it wants.
-pub(super) fn plain(value: &toml::Value) -> String {
+/// Settings for librdkafka as the texts that it wants. `sasl.password` without quotes is a table in a table to TOML, and
+/// the same setting to us.
+pub(super) fn passed_through(given: &BTreeMap<String, toml::Value>) -> BTreeMap<String, String> {
+    given.iter().flat_map(|(key, value)| flat(key, value)).collect()
+}
+
+fn flat(key: &str, value: &toml::Value) -> Vec<(String, String)> {
     match value {
-        toml::Value::String(text) => text.clone(),
-        other => other.to_string(),
+        toml::Value::Table(table) => {
+            table.iter().flat_map(|(inner, value)| flat(&format!("{key}.{inner}"), value)).collect()
+        }
+        toml::Value::String(text) => vec![(key.into(), text.clone())],
+        other => vec![(key.into(), other.to_string())],
     }
 }
 
@@ -155,7 +163,7 @@ pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<String>) -> Option<
         .and_then(|deserializer| serde_ignored::deserialize(deserializer, |path| unknown.push(parts(&path))));
     let lines = Lines::of(text);
     errors.extend(unknown.iter().map(|path| unknown_key(name, &lines, path)));
-    let parsed = parsed.map_err(|error| errors.push(format!("{name}: {}", error.to_string().trim_end())));
+    let parsed = parsed.map_err(|error| errors.push(no_value(name, text, &lines, &error)));
     let mut file: File = parsed.ok()?;
     file.origins = lines.origins(name, &[]);
     for (index, feed) in file.feed.iter_mut().enumerate() {
@@ -178,11 +186,28 @@ fn parts(path: &serde_ignored::Path<'_>) -> Vec<String> {
     parts
 }
 
+/// What does not fit, without the line itself, which may hold a secret.
+fn no_value(name: &str, text: &str, lines: &Lines, error: &toml::de::Error) -> String {
+    let message = error.message();
+    let Some(span) = error.span() else { return format!("{name}: {message}") };
+    let line = line_at(text, span.start);
+    match lines.key_at(line) {
+        Some(path) => format!("{name}:{line}: {}: {message}", joined(path)),
+        None => format!("{name}:{line}: {message}"),
+    }
+}
+
+/// A key with its tables, whichever of an array they are.
+fn joined(path: &[String]) -> String {
+    let names: Vec<_> = path.iter().map(String::as_str).filter(|name| name.parse::<usize>().is_err()).collect();
+    names.join(".")
+}
+
 fn unknown_key(name: &str, lines: &Lines, path: &[String]) -> String {
     let place = lines.get(path).map_or_else(|| name.to_string(), |line| format!("{name}:{line}"));
     let table = if path.len() > 1 { path[0].as_str() } else { "" };
     let key = path.last().map_or("", String::as_str);
-    let full = if table.is_empty() { key.to_string() } else { format!("{table}.{key}") };
+    let full = joined(path);
     let known = keys(table);
     match nearest(key, known.iter().copied()) {
         Some(nearest) => format!("{place}: unknown key {full}, did you mean {nearest}?"),

@@ -58,6 +58,11 @@ impl Origins {
     }
 }
 
+/// The line of the byte at `place`, counted from 1.
+pub(super) fn line_at(text: &str, place: usize) -> usize {
+    text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
+}
+
 /// The line of every key of a TOML text, and of every table of an array, by the keys and places that lead to it.
 #[derive(Debug, Default)]
 pub(super) struct Lines(BTreeMap<Vec<String>, usize>);
@@ -94,13 +99,18 @@ impl Lines {
     }
 
     fn add(&mut self, text: &str, path: &[String], start: usize) {
-        let before = text.bytes().take(start);
-        self.0.insert(path.to_vec(), before.filter(|byte| *byte == b'\n').count() + 1);
+        self.0.insert(path.to_vec(), line_at(text, start));
     }
 
     /// The line, counted from 1.
     pub(super) fn get(&self, path: &[String]) -> Option<usize> {
         self.0.get(path).copied()
+    }
+
+    /// The key that is written on this line, the innermost of them.
+    pub(super) fn key_at(&self, line: usize) -> Option<&[String]> {
+        let keys = self.0.iter().filter(|(_, other)| **other == line).map(|(key, _)| key.as_slice());
+        keys.max_by_key(|key| key.len())
     }
 
     /// Where the values below `path` come from, in a file of that name.

@@ -104,7 +104,9 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
     let variables = [("K2_SYMBOLS", "ETHUSDT")];
     let errors = load(&format!("{BINANCE}[cores]\nfeed = \"two\"\n"), &variables).unwrap_err();
     assert_eq!(errors.len(), 1, "{errors:?}");
-    assert!(errors[0].contains("line 5") && errors[0].contains("a number of cores or a list of CPUs"), "{errors:?}");
+    assert_eq!(errors, ["feed.toml:5: cores.feed: expected a number of cores or a list of CPUs"]);
+    let errors = load("[kafka]\nlinger_us = -1\n", &[]).unwrap_err();
+    assert_eq!(errors, ["feed.toml:2: kafka.linger_us: invalid value: integer `-1`, expected u64"]);
 }
 
 #[test]
@@ -112,9 +114,15 @@ fn secrets_stay_out_of_reports() {
     let text = format!(
         "{BINANCE}[kafka]\nschema_registry_url = \"https://me:hunter2@registry\"\n[kafka.librdkafka]\n\"sasl.password\" = \"hunter2\"\n"
     );
-    let config = load(&text, &[]).unwrap();
-    let shown = serde_json::to_string(&config).unwrap();
-    assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+    for text in [text.replace("\"sasl.password\"", "sasl.password"), text] {
+        let config = load(&text, &[]).unwrap();
+        let shown = serde_json::to_string(&config).unwrap();
+        assert!(!shown.contains("hunter2") && shown.contains("***"), "{shown}");
+        assert_eq!(config.kafka.librdkafka["sasl.password"], "hunter2");
+        // A line that is no TOML is not repeated either.
+        let errors = load(&text.replace("\"hunter2\"", "hunter2"), &[]).unwrap_err();
+        assert!(!format!("{errors:?}").contains("hunter2") && errors[0].starts_with("feed.toml:7: "), "{errors:?}");
+    }
 }
 
 #[test]

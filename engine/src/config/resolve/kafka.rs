@@ -11,7 +11,7 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
     // As the handler before this one; the largest that is never noticed beside the network.
     const LINGER_US: u64 = 500;
     const MESSAGE_TIMEOUT_MS: u64 = 300_000;
-    let librdkafka = given.librdkafka.iter().map(|(key, value)| (key.clone(), file::plain(value))).collect();
+    let librdkafka = file::passed_through(&given.librdkafka);
     errors.extend(check_passed_through(&librdkafka));
     let bootstrap_servers = given.bootstrap_servers.clone().unwrap_or_else(|| "localhost:9092".into());
     check_servers(&bootstrap_servers, errors);
