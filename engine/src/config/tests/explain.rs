@@ -137,7 +137,11 @@ fn an_instruments_file_is_named() {
         assert_eq!(source(&shown, "canonical.BTCXYZ"), expected);
         assert_eq!(explain(&shown, &[]).unwrap().config, explained.config);
     }
-    // … and one goes before the file's instruments.
+    // What feed.toml says of a symbol goes before what the instruments file says of it.
+    let shown = explain(&format!("{by_file}canonical = {{ BTCXYZ = \"XBT/XYZ\" }}\n"), &[]).unwrap().to_string();
+    assert_eq!(source(&shown, "canonical.BTCXYZ"), "feed.toml:4");
+    assert!(shown.contains("#   BTCXYZ is XBT/XYZ\n"), "{shown}");
+    // A variable with symbols goes before the file's instruments.
     let shown = explain(&by_file, &[("K2_SYMBOLS", "ETHUSDT")]).unwrap();
     assert_eq!(symbols(&shown.config.feeds[0]), ["ETHUSDT"]);
 }
