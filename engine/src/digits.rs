@@ -7,6 +7,8 @@ pub const ONES: u64 = 0x0101_0101_0101_0101;
 pub const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 const CHUNK: usize = 8;
+/// Any number of so many digits fits a `u64`.
+const DIGITS_THAT_FIT: usize = 19;
 const POWERS: [u64; CHUNK + 1] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// How many digits `text` begins with.
@@ -46,6 +48,16 @@ pub fn leading(text: &[u8], before: u64) -> (usize, u64) {
         at += 1;
     }
     (at, value)
+}
+
+/// The value of a text that is nothing but digits, one at least; none if it is not, or does not fit.
+#[inline]
+pub fn whole(text: &str) -> Option<u64> {
+    let (len, value) = leading(text.as_bytes(), 0);
+    if len != text.len() || len == 0 {
+        return None;
+    }
+    if len <= DIGITS_THAT_FIT { Some(value) } else { text.parse().ok() }
 }
 
 /// Each byte less `'0'`, the first one lowest; what is no digit is more than nine.
@@ -92,6 +104,26 @@ mod tests {
                     assert_eq!(leading(&text, 0).0, len, "{text:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_all_of_its_text() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("9999999999999999999", Some(9_999_999_999_999_999_999)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("000000000000000000000005", Some(5)),
+            ("", None),
+            ("+5", None),
+            ("-5", None),
+            ("5.0", None),
+            ("5 ", None),
+            ("12345678x", None),
+        ] {
+            assert_eq!(whole(text), expected, "{text:?}");
         }
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, sequence, text};
+use super::field::{self, array, decimal, object, price, sequence_text, text};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -197,8 +197,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
             _ => {}
         }
     }
-    let id = text("trade_id", id)?;
-    let number = id.parse().map_err(|_| Reject::not_as_expected("trade_id", id, "a whole number"))?;
+    let (id, number) = sequence_text("trade_id", id)?;
     let named = field::side("side", side, "BUY", "SELL")?;
     Ok(Trade {
         instrument: symbols.find("product_id", text("product_id", product)?)?,
@@ -207,7 +206,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
         quantity: decimal("size", size)?,
         side: if SIDE_IS_THE_TAKERS { named } else { named.opposite() },
         exchange_time_ns: rfc3339("time", time)?,
-        sequence: Some(sequence("trade_id", number)?),
+        sequence: Some(number),
         is_buyer_maker: None,
         buyer_order_id: None,
         seller_order_id: None,

@@ -3,6 +3,7 @@
 use super::Reject;
 use super::json::{Elements, Fields, Value};
 use crate::decimal::Decimal;
+use crate::digits;
 use crate::trade::Side;
 
 /// A field that must be there, read as `read` does.
@@ -134,6 +135,20 @@ pub fn side(field: &'static str, value: Option<Value<'_, '_>>, buy: &str, sell: 
         text if text == sell => Ok(Side::Sell),
         other => Err(Reject::not_as_expected(field, other, &format!("{buy:?} or {sell:?}"))),
     }
+}
+
+/// A text that is the number by which an exchange counts trades.
+///
+/// # Errors
+/// That it is missing, no text, no whole number, or does not fit the record's `long`.
+#[inline]
+pub fn sequence_text<'frame>(
+    field: &'static str,
+    value: Option<Value<'_, 'frame>>,
+) -> Result<(&'frame str, i64), Reject> {
+    let id = text(field, value)?;
+    let number = digits::whole(id).ok_or_else(|| Reject::not_as_expected(field, id, "a whole number"))?;
+    Ok((id, sequence(field, number)?))
 }
 
 /// The number by which an exchange counts trades, which must fit the record's `long`.

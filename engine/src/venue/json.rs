@@ -15,9 +15,6 @@ use super::{MAX_SHOWN, Reject};
 use crate::digits;
 use general::General;
 
-/// Any number of so many digits fits a `u64`.
-const DIGITS_THAT_FIT: usize = 19;
-
 /// A JSON parser with the buffers it reuses.
 #[derive(Default)]
 pub struct Json {
@@ -103,11 +100,7 @@ impl<'tape, 'frame> Value<'tape, 'frame> {
     /// A number that is whole and not negative.
     #[inline]
     pub fn unsigned(self) -> Option<u64> {
-        let number = self.number()?;
-        match digits::leading(number.as_bytes(), 0) {
-            (len, value) if len == number.len() && len <= DIGITS_THAT_FIT => Some(value),
-            _ => number.parse().ok(),
-        }
+        digits::whole(self.number()?)
     }
 
     /// A number that is whole and fits an `i64`.

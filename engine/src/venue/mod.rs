@@ -34,6 +34,8 @@ pub mod okx;
 pub mod protocol;
 pub mod reject;
 pub mod subscription;
+#[cfg(test)]
+mod testing;
 pub mod time;
 
 use std::time::Duration;

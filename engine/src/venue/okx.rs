@@ -17,7 +17,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, sequence, text};
+use super::field::{self, array, decimal, object, price, sequence_text, text};
 use super::json::{Json, Value};
 use super::time::milliseconds_text;
 use super::{
@@ -177,8 +177,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
             _ => {}
         }
     }
-    let id = text("tradeId", id)?;
-    let number = id.parse().map_err(|_| Reject::not_as_expected("tradeId", id, "a whole number"))?;
+    let (id, number) = sequence_text("tradeId", id)?;
     Ok(Trade {
         instrument: symbols.find("instId", text("instId", instrument)?)?,
         id: TradeId::Text(id),
@@ -186,7 +185,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
         quantity: decimal("sz", quantity)?,
         side: field::side("side", side, "buy", "sell")?,
         exchange_time_ns: milliseconds_text("ts", time)?,
-        sequence: Some(sequence("tradeId", number)?),
+        sequence: Some(number),
         is_buyer_maker: None,
         buyer_order_id: None,
         seller_order_id: None,

@@ -5,6 +5,7 @@
 use super::Reject;
 use super::field::required;
 use super::json::Value;
+use crate::digits;
 
 /// Nanoseconds of a second.
 pub const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -38,8 +39,11 @@ pub fn in_units(field: &'static str, units: i64, unit_ns: i64) -> Result<i64, Re
 #[inline]
 pub fn milliseconds_text(field: &'static str, value: Option<Value<'_, '_>>) -> Result<i64, Reject> {
     let text = required(field, value, Value::text, "text")?;
-    let units: i64 = text.parse().map_err(|_| Reject::not_as_expected(field, text, "a number of milliseconds"))?;
-    in_range(units.checked_mul(NANOS_PER_MILLI)).ok_or_else(|| out_of_range(field, text))
+    let number = text.strip_prefix('-').unwrap_or(text);
+    let units =
+        digits::whole(number).ok_or_else(|| Reject::not_as_expected(field, text, "a number of milliseconds"))?;
+    let units = i64::try_from(units).ok().filter(|_| number.len() == text.len());
+    in_range(units.and_then(|units| units.checked_mul(NANOS_PER_MILLI))).ok_or_else(|| out_of_range(field, text))
 }
 
 /// Seconds with up to nine decimals that are text: `1618678142.557535`.
