@@ -84,7 +84,9 @@ mod tests {
     fn connections_with_the_same_symbols_stay_together_and_named_cores_are_heeded() {
         let file = feed("kraken", &["BTC/USD"], "connections = 2") + &feed("okx", &["BTC-USDT"], "connections = 3");
         assert_eq!(dealt(&file, 2), [vec![1, 1, 1], vec![0, 0]]);
-        let file = feed("kraken", &["BTC/USD"], "core = 1") + &feed("okx", &["BTC-USDT", "ETH-USDT"], "core = 1");
+        let file = "[cores]\nfeed = 2\n".to_string()
+            + &feed("kraken", &["BTC/USD"], "core = 1")
+            + &feed("okx", &["BTC-USDT", "ETH-USDT"], "core = 1");
         assert_eq!(dealt(&file, 2), [vec![], vec![0, 1]]);
     }
 

@@ -14,7 +14,8 @@
 //!
 //! The id of a record is made of what the trade is: `<time in microseconds>-<digest>`, the digest being FNV-1a of price,
 //! quantity, side, order type and the last field as they are written. It is the same on every connection and after every
-//! restart. Trades that are alike in all of that get `-1`, `-2` … behind it. Where the first of them was lost (its
+//! restart. Trades that are alike in all of that get `-1`, `-2` … behind it
+//! ([`crate::sequence`]). Where the first of them was lost (its
 //! frame came while we were away, and the snapshot begins behind it), the number starts too low: then one of them counts
 //! as seen. No such pair has been recorded.
 

@@ -16,8 +16,9 @@
 //!      those that matter, then check each with a function of [`field`], which names it in the reason of a refusal.
 //!      Side is always the taker's, prices and quantities stay the exchange's text.
 //! 2. Add its line to the list in [`protocol`].
-//! 3. Give it frames: a table of trades as the exchange documents them in its tests, one in `engine/tests/venues` for
-//!    allocations, and its protocol in `sim/`, from the documents and not from the decoder.
+//! 3. Give it frames: a table of trades as the exchange documents them in its tests, its usual shape in
+//!    `engine/tests/frames` for digits, allocations and benches, and its protocol in `sim/`, from the documents and not
+//!    from the decoder.
 
 pub mod binance;
 pub mod binance_usdm;

@@ -39,7 +39,7 @@ fn trades() {
 }
 
 #[test]
-fn trades_that_are_alike_are_numbered() {
+fn trades_that_are_alike_have_one_id_until_they_are_numbered() {
     let trade = |price: &str, time: &str| format!(r#"["{price}","0.15850568","{time}","s","l",""]"#);
     let (one, other) = (trade("5541.20000", "1618678142.557535"), trade("5541.30000", "1618678142.557535"));
     let later = trade("5541.20000", "1618678142.557536");
@@ -51,9 +51,9 @@ fn trades_that_are_alike_are_numbered() {
         [
             "1618678142557535-955c4d7e476a25a3",
             "1618678142557535-d624cb1dc0b73342",
-            "1618678142557535-955c4d7e476a25a3-1",
-            "1618678142557535-955c4d7e476a25a3-2",
-            "1618678142557535-d624cb1dc0b73342-1",
+            "1618678142557535-955c4d7e476a25a3",
+            "1618678142557535-955c4d7e476a25a3",
+            "1618678142557535-d624cb1dc0b73342",
             "1618678142557536-955c4d7e476a25a3",
         ]
     );

@@ -1,0 +1,103 @@
+//! The feed core does not allocate for a message that is well: counted from the receive buffer to the ring, over a
+//! million frames of each protocol.
+#![allow(clippy::unwrap_used, reason = "the lint spares tests, not their helpers")]
+
+mod counting;
+#[path = "../frames/mod.rs"]
+mod frames;
+mod rig;
+mod wire;
+
+use k2_feed::record::Kind;
+use k2_feed::venue::{Protocol, Venue, Visit};
+
+use counting::calls;
+use rig::Rig;
+use wire::{ROUND, Wire};
+
+const WARM_UP_ROUNDS: usize = 2;
+const COUNTED_ROUNDS: usize = 100;
+
+struct Count(Protocol);
+
+impl Visit for Count {
+    type Output = ();
+
+    fn visit<V: Venue>(self) {
+        let symbols = wire::symbols(self.0);
+        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols));
+        for round in 0..WARM_UP_ROUNDS {
+            wire.renumber(round);
+            rig.round(&wire.bytes);
+        }
+        let before = calls();
+        for round in WARM_UP_ROUNDS..WARM_UP_ROUNDS + COUNTED_ROUNDS {
+            wire.renumber(round);
+            rig.round(&wire.bytes);
+        }
+        let after = calls();
+        assert_eq!(after, before, "the feed core called the allocator");
+
+        let rounds = WARM_UP_ROUNDS + COUNTED_ROUNDS;
+        let (frames, trades) = (ROUND * rounds, wire.trades * rounds);
+        assert_eq!(rig.drained, [frames, trades, 0]);
+        assert!(rig.controls > rounds);
+        let tally = *rig.core.tally();
+        assert_eq!((tally.trades, tally.frames.decoded), (trades as u64, frames as u64));
+        assert_eq!((tally.gaps, tally.late, tally.duplicates, tally.dropped), (0, 0, 0, [0; Kind::ALL.len()]));
+    }
+}
+
+macro_rules! a_million_frames_take_no_allocation {
+    ($($name:ident => $protocol:ident,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                Protocol::$protocol.visit(Count(Protocol::$protocol));
+            }
+        )*
+
+        #[test]
+        fn each_protocol_is_counted() {
+            assert_eq!(Protocol::ALL, [$(Protocol::$protocol),*]);
+        }
+    };
+}
+
+a_million_frames_take_no_allocation! {
+    binance_spot => BinanceSpot,
+    binance_usdm => BinanceUsdm,
+    kraken_v2 => KrakenV2,
+    kraken_v1 => KrakenV1,
+    coinbase_advanced => CoinbaseAdvanced,
+    coinbase_exchange => CoinbaseExchange,
+    bybit => Bybit,
+    okx => Okx,
+}
+
+#[test]
+fn the_counter_counts_this_thread_and_no_other() {
+    let before = calls();
+    let mut bytes = std::hint::black_box(Vec::<u8>::with_capacity(1));
+    bytes.reserve_exact(1_000);
+    drop(std::hint::black_box(bytes));
+    let after = calls();
+    assert_eq!(after.allocations - before.allocations, 1);
+    assert_eq!(after.reallocations - before.reallocations, 1);
+    assert_eq!(after.deallocations - before.deallocations, 1);
+
+    let (sender, receiver) = std::sync::mpsc::sync_channel(0);
+    let busy = std::thread::spawn(move || {
+        let () = receiver.recv().unwrap();
+        let before = calls();
+        (0..1_000).for_each(|size| drop(std::hint::black_box(vec![0u8; size + 1])));
+        calls().allocations - before.allocations
+    });
+    sender.send(()).unwrap();
+    let before = calls().allocations;
+    while !busy.is_finished() {
+        std::hint::spin_loop();
+    }
+    assert_eq!(calls().allocations, before);
+    assert_eq!(busy.join().unwrap(), 1_000);
+}

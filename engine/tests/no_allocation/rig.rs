@@ -1,0 +1,100 @@
+//! The feed core from the receive buffer to the ring, and the ring's other end.
+
+use std::sync::Arc;
+
+use k2_feed::accounting::FeedTally;
+use k2_feed::avro::SymbolPrefix;
+use k2_feed::bell::Bell;
+use k2_feed::clock::unix_now_ns;
+use k2_feed::feed::{FeedCore, Line, Outcome};
+use k2_feed::interval::{self, Collector, FeedMeasured};
+use k2_feed::record::{Kind, Record};
+use k2_feed::venue::{Endpoint, Instrument, TimeUnit, Venue};
+use k2_feed::ws::buffer::ReceiveBuffer;
+use k2_feed::ws::deframe::{Deframer, Message};
+
+const MAX_FRAME: usize = 128 * 1024;
+/// Bytes of the receives, in turn: frames are cut anywhere.
+const RECEIVES: [usize; 5] = [1_448, 190, 7, 16_384, 4_001];
+
+/// What a connection has, without its socket.
+pub(crate) struct Rig<V> {
+    pub(crate) core: FeedCore,
+    line: Line<V>,
+    buffer: ReceiveBuffer,
+    deframer: Deframer,
+    consumer: k2_ring::Consumer,
+    collector: Collector<FeedTally>,
+    pub(crate) controls: usize,
+    /// Records of each kind.
+    pub(crate) drained: [usize; Kind::ALL.len()],
+}
+
+impl<V: Venue> Rig<V> {
+    pub(crate) fn new(symbols: &[String]) -> Self {
+        let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).unwrap();
+        let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
+        let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
+        let instruments: Vec<_> = symbols.iter().map(|symbol| V::instrument(symbol, None).unwrap()).collect();
+        let prefix = |one: &Instrument| SymbolPrefix::new(7, V::FACTS.exchange, &one.symbol, &one.canonical);
+        let prefixes = instruments.iter().map(prefix).collect();
+        let endpoint = Endpoint { url: V::FACTS.url.parse().unwrap(), time_unit: TimeUnit::Millisecond };
+        let subscription = V::subscription(&endpoint, &instruments).unwrap();
+        let line = core.line(&subscription, 0, "venue-0.1".into(), prefixes, false);
+        let buffer = ReceiveBuffer::new(64 * 1024, Deframer::buffer_needed(MAX_FRAME));
+        let deframer = Deframer::new(MAX_FRAME);
+        Rig { core, line, buffer, deframer, consumer, collector, controls: 0, drained: [0; Kind::ALL.len()] }
+    }
+
+    /// Receives all of `bytes`, as a connection's loop does, and drains the ring.
+    pub(crate) fn round(&mut self, bytes: &[u8]) {
+        let (mut rest, mut lengths) = (bytes, RECEIVES.into_iter().cycle());
+        while !rest.is_empty() {
+            let room = self.buffer.unfilled();
+            let wanted = lengths.next().unwrap_or(1).min(room.len()).min(rest.len());
+            room[..wanted].copy_from_slice(&rest[..wanted]);
+            self.buffer.fill(wanted);
+            rest = &rest[wanted..];
+            self.process();
+            self.drain();
+        }
+        self.core.tick();
+        self.collector.ask();
+        self.core.batch_done();
+        assert!(self.collector.collect(|_| ()).is_some());
+    }
+
+    fn process(&mut self) {
+        let received = self.core.received(Some(unix_now_ns()));
+        while let Some(message) = self.deframer.next(&mut self.buffer).unwrap() {
+            match message {
+                Message::Text(payload) => {
+                    assert!(self.core.has_room(&self.line, payload.len()));
+                    match self.core.text(&mut self.line, payload, received) {
+                        Outcome::Data => {}
+                        Outcome::Control(_) => self.controls += 1,
+                        Outcome::Rejected(reject) => panic!("{reject}"),
+                    }
+                }
+                Message::Ping(_) | Message::Pong(_) => self.controls += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        self.core.batch_done();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            let batch = self.consumer.batch(256);
+            if batch.is_empty() {
+                return;
+            }
+            for record in batch.iter().map(Record::read) {
+                self.drained[record.head.kind as usize] += 1;
+                assert!(!record.value.is_empty() && !record.key.is_empty());
+            }
+            let taken = batch.len();
+            batch.release(taken);
+        }
+    }
+}
