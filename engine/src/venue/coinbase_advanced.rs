@@ -7,7 +7,7 @@
 //! |-|-|
 //! | address | subscribed by requests within 5 s, answered by a list of all that stands |
 //! | times | RFC 3339, microseconds |
-//! | side | taken as the taker's, which is disputed: see [`SIDE_IS_THE_TAKERS`] |
+//! | side | taken as the taker's, which is disputed: see `SIDE_IS_THE_TAKERS` |
 //! | id | `trade_id`, a number as text that rises by one for each trade of a product (from memory) |
 //! | snapshot | the last trades, newest first, come on every subscription: those that were published are dropped |
 //! | names | trades of `BTC-USDC` come as `BTC-USD`: both are one book |

@@ -1,8 +1,8 @@
 //! JSON where it was received: a tape of places in the frame, and a walk over it.
 //!
-//! A frame is read by one of two readers that fill the same tape. [`plain`] takes the frames that exchanges really
-//! send (no escapes in any text, no deep nesting) in one pass, in less than half the time of a general parser on
-//! frames this short. Whatever it does not take, well or ill, goes to simd-json ([`general`]), which also finds the
+//! A frame is read by one of two readers that fill the same tape. `plain` takes the frames that exchanges really
+//! send (no escapes in any text, no deep nesting) in one pass: a Binance trade's `decode` takes 222 ns by it
+//! and 284 by simd-json. Whatever it does not take, well or ill, goes to simd-json (`general`), which also finds the
 //! words for what is wrong. Numbers stay text, since a price must reach Kafka digit for digit. The walk goes over the
 //! nodes in the order of the text, once, instead of looking each key up.
 
