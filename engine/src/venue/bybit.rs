@@ -147,6 +147,15 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     }
 }
 
+/// A trade's id. Without one, all such trades would be taken for the same.
+#[inline]
+fn name<'frame>(id: Option<Value<'_, 'frame>>) -> Result<&'frame str, Reject> {
+    match text("i", id)? {
+        "" => Err(Reject::not_as_expected("i", "", "an id")),
+        id => Ok(id),
+    }
+}
+
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
     let (mut time, mut symbol, mut side, mut quantity, mut at, mut id, mut sequence) =
@@ -165,7 +174,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
     }
     Ok(Trade {
         instrument: symbols.find("s", text("s", symbol)?)?,
-        id: TradeId::Text(text("i", id)?),
+        id: TradeId::Text(name(id)?),
         price: price("p", at)?,
         quantity: decimal("v", quantity)?,
         side: field::side("S", side, "Buy", "Sell")?,

@@ -56,7 +56,8 @@ impl Venue for KrakenV1 {
         },
     };
     const SEQUENCE: SequenceRule = SequenceRule::Unnamed;
-    const MIN_TRADE_BYTES: usize = 20;
+    // `["1","1","1","b"],`
+    const MIN_TRADE_BYTES: usize = 18;
 
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String> {
         kraken::instrument(symbol, pair, kraken::Names::Own)

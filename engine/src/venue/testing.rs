@@ -8,6 +8,8 @@ use super::*;
 
 /// Ids as the exchanges count them begin somewhere.
 const FIRST_ID: usize = 5_000;
+/// More than one would expect.
+const MOST_TRADES: usize = 5_000;
 
 /// A connection of a venue, as the feed core has it.
 pub(super) struct Connection<V> {
@@ -23,7 +25,12 @@ impl<V: Venue> Connection<V> {
     }
 
     pub(super) fn at(url: &str, symbols: &[&str]) -> Self {
-        let instruments: Vec<_> = symbols.iter().map(|symbol| V::instrument(symbol, None).unwrap()).collect();
+        Self::with(url, &symbols.iter().map(|symbol| (*symbol, None)).collect::<Vec<_>>())
+    }
+
+    /// With base and quote of symbols, where they are configured.
+    pub(super) fn with(url: &str, symbols: &[(&str, Option<Pair<'_>>)]) -> Self {
+        let instruments: Vec<_> = symbols.iter().map(|(symbol, pair)| V::instrument(symbol, *pair).unwrap()).collect();
         let endpoint = Endpoint { url: url.parse().unwrap(), time_unit: TimeUnit::Millisecond };
         let subscription = V::subscription(&endpoint, &instruments).unwrap();
         Connection { venue: V::new(&subscription), symbols: Symbols::new(&instruments), subscription }
@@ -126,6 +133,12 @@ impl<V: Venue> Connection<V> {
         for (trade, id) in trades.iter().zip(ids) {
             assert!(trade.contains(&format!(" {id} ")), "{id}: {trade}");
         }
+    }
+
+    /// The room that the ring is asked for holds as many trades as a frame can have, each of them the shortest `element`.
+    pub(super) fn has_room_for(&self, around: (&str, &str), element: &str) {
+        let frame = format!("{}{}{}", around.0, vec![element; MOST_TRADES].join(","), around.1);
+        assert_eq!(self.read_once(&frame).map(|trades| trades.len()), Ok(MOST_TRADES));
     }
 
     /// Of so many symbols, made by `symbol`, each request asks for so many.

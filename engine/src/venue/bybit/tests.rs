@@ -38,6 +38,15 @@ fn a_thousand_trades_in_one_frame() {
 }
 
 #[test]
+fn the_ring_has_room_for_the_shortest_trades() {
+    // No name can be shorter than with its canonical one configured.
+    let shortest = r#"{"T":0,"s":"X","S":"Buy","v":"1","p":"1","i":"1"}"#;
+    let pair = Some(Pair { base: "X", quote: "Y" });
+    let connection = Connection::<Bybit>::with(Bybit::FACTS.url, &[("X", pair)]);
+    connection.has_room_for((r#"{"topic":"publicTrade.","data":["#, "]}"), shortest);
+}
+
+#[test]
 fn answers() {
     let refused = |about, words| Control::Refused { about, code: "", words };
     bybit().has_controls(&[
@@ -84,6 +93,7 @@ fn what_is_wrong_is_named() {
             ("1680673823564", "1515707424000000", "T: is 1515707424000000, which is no time between 1970 and 2262"),
             ("1680673823564", r#""1680673823564""#, r#"T: is "1680673823564", a whole number is expected"#),
             (r#""0cbf2330-8f2c-5e5d-8a3b-0b5d3e1f2a4c""#, "7", "i: is 7, text is expected"),
+            ("0cbf2330-8f2c-5e5d-8a3b-0b5d3e1f2a4c", "", r#"i: is "", an id is expected"#),
             (r#""BT":false"#, r#""seq":"1""#, r#"seq: is "1", a whole number is expected"#),
         ],
     );

@@ -71,6 +71,14 @@ fn a_thousand_trades_in_one_frame() {
 }
 
 #[test]
+fn the_ring_has_room_for_the_shortest_trades() {
+    let shortest =
+        r#"{"trade_id":"1","product_id":"A-B","price":"1","size":"1","side":"BUY","time":"1970-01-01T00:00:00Z"}"#;
+    let around = (r#"{"channel":"market_trades","events":[{"trades":["#, "]}]}");
+    Connection::<CoinbaseAdvanced>::of(&["A-B"]).has_room_for(around, shortest);
+}
+
+#[test]
 fn answers() {
     let refused = |words| Control::Refused { about: About::Unknown, code: "", words };
     advanced().has_controls(&[

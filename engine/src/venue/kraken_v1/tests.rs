@@ -90,6 +90,11 @@ fn a_thousand_trades_in_one_frame() {
 }
 
 #[test]
+fn the_ring_has_room_for_the_shortest_trades() {
+    Connection::<KrakenV1>::of(&["A/B"]).has_room_for(("[0,[", r#"],"trade","A/B"]"#), r#"["1","1","1","b"]"#);
+}
+
+#[test]
 fn answers() {
     let refused = |about, words| Control::Refused { about, code: "", words };
     v1().has_controls(&[

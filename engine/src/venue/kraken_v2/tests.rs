@@ -59,6 +59,12 @@ fn a_thousand_trades_in_one_frame() {
 }
 
 #[test]
+fn the_ring_has_room_for_the_shortest_trades() {
+    let shortest = r#"{"symbol":"A/B","side":"buy","price":1,"qty":1,"trade_id":1,"timestamp":"1970-01-01T00:00:00Z"}"#;
+    Connection::<KrakenV2>::of(&["A/B"]).has_room_for((r#"{"channel":"trade","data":["#, "]}"), shortest);
+}
+
+#[test]
 fn answers() {
     let refused = |about| Control::Refused { about, code: "", words: "Currency pair not supported" };
     v2().has_controls(&[

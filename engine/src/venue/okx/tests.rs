@@ -44,6 +44,12 @@ fn a_thousand_trades_in_one_frame() {
 }
 
 #[test]
+fn the_ring_has_room_for_the_shortest_trades() {
+    let shortest = r#"{"instId":"A-B","tradeId":"1","px":"1","sz":"1","side":"buy","ts":"0"}"#;
+    Connection::<Okx>::of(&["A-B"]).has_room_for((r#"{"arg":{"channel":"trades"},"data":["#, "]}"), shortest);
+}
+
+#[test]
 fn answers() {
     let refused = |about, code, words| Control::Refused { about, code, words };
     okx().decode("pong", |frame| assert_eq!(frame, Ok(Frame::Control(Control::Heartbeat))));
