@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message, WebSocket};
 
-use super::connection::{Connection, Hub, Note, lock};
+use super::client_stream::ClientStream;
+use super::connection::{Connection, Hub, Note};
 use super::dialect::{Dialect, Request, Rules};
+use super::lock::lock;
 use super::outbound::{write_ping_frame, write_text_frame};
 use super::schedule::unix_ns;
-use super::server::ClientStream;
 
 /// Bounds of the time between looks at the clock while a client is silent.
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::dialect::{self, Rules};
 use super::ledger::Ledger;
-use super::replay::RecordingError;
+use super::recording::RecordingError;
 use crate::venue::protocol::Protocol;
 
 /// Unsent bytes of one connection above which its reader counts as slow and is cut.

@@ -2,19 +2,15 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 
 use super::config::SimulatorConfig;
 use super::dialect::Session;
+use super::lock::lock;
 use super::meter::Meter;
 use super::outbound::{Mark, Outbound};
 use super::schedule::Clock;
-
-/// A thread that panicked leaves whole values behind everywhere here, so the others go on and end in order.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// One client.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use super::config::{Rate, SimulatorConfig};
-use super::connection::lock;
 use super::dialect::{self, Shape, Snapshot};
 use super::driver::Source;
 use super::listing::Listing;
+use super::lock::lock;
 use super::recorder::Recorder;
 use super::schedule::{Schedule, unix_ns};
 use super::template::{Envelope, Pen, TimedTrade, Written};

@@ -4,10 +4,8 @@
 
 use fastrand::Rng;
 
-use super::number::decimals;
+use super::number::{ONE, decimals};
 
-/// Units of one.
-pub(crate) const ONE: u64 = 100_000_000;
 /// Ten digits, as Binance's BTCUSDT had in 2024, with room for years of trades before the width changes.
 const FIRST_ID: u64 = 3_000_000_000;
 /// How far apart symbols' first ids are, so that a mixed-up symbol cannot pass for a contiguous one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::connection::lock;
+use super::lock::lock;
 
 /// An hour late is as late as can be told.
 const LATEST_NS: u64 = 3_600_000_000_000;

@@ -10,7 +10,7 @@
 //! | `number`, `timestamp`, `template` | how trades' varying text goes into a frame's constant text |
 //! | `dialect` | the exchanges' protocols, a file each: paths, requests, replies, frame texts, limits |
 //! | `outbound`, `connection`, `client`, `server` | sockets, WebSocket framing, keep-alive, slow readers |
-//! | `generator`, `listing`, `replay` | what is due when, and who wants it |
+//! | `generator`, `listing`, `recording`, `replay` | what is due when, and who wants it |
 //! | `recorder`, `ledger` | what was sent, for a verifier in the same process |
 //! | `driver`, `wire` | the one thread that puts due frames on the wire, batch by batch |
 //! | `simulator`, `command` | start, watch, stop |
@@ -19,6 +19,7 @@
 //! and what is put on the wire after that moment is late by the difference, which is measured.
 
 mod client;
+mod client_stream;
 mod command;
 mod config;
 mod connection;
@@ -27,11 +28,13 @@ mod driver;
 mod generator;
 mod ledger;
 mod listing;
+mod lock;
 mod market;
 mod meter;
 mod number;
 mod outbound;
 mod recorder;
+mod recording;
 mod replay;
 mod schedule;
 mod server;
@@ -45,5 +48,5 @@ pub use config::{Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
 pub use dialect::{Pair, Rules};
 pub use ledger::{Batch, Ledger, LedgerReader, SentFrame, SentTrade};
 pub use meter::{Lateness, Progress, Summary};
-pub use replay::RecordingError;
+pub use recording::RecordingError;
 pub use simulator::{Simulator, start};

@@ -1,6 +1,7 @@
 //! How exchanges spell prices and quantities.
 
-use super::market::ONE;
+/// Units of one.
+pub(crate) const ONE: u64 = 100_000_000;
 
 /// Below this a [`Spelling::Json`] number is written with an exponent (assumed; in units of 1e-8).
 const TINY: u64 = ONE / 10_000;

@@ -1,6 +1,6 @@
 //! Clients come in: one thread listens, and each client gets one of its own, which shakes hands.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,8 +13,10 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{HandshakeError, WebSocket};
 
 use super::client::{Client, say};
-use super::connection::{Connection, Hub, lock};
+use super::client_stream::ClientStream;
+use super::connection::Hub;
 use super::dialect::{self, Session};
+use super::lock::lock;
 
 /// A client that has not finished its handshake by then is dropped.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,31 +59,6 @@ pub(crate) fn listen(listener: &TcpListener, hub: &Arc<Hub>) {
     for client in clients {
         // A panic there has been reported on stderr already.
         let _ = client.join();
-    }
-}
-
-/// The socket as tungstenite sees it: it reads for itself, and what it writes (handshake, pongs, the answer to a
-/// close) goes the same way as everything else, so that it never ends up inside another frame.
-pub(super) struct ClientStream {
-    pub(super) socket: TcpStream,
-    connection: Arc<Connection>,
-    hub: Arc<Hub>,
-}
-
-impl Read for ClientStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.socket.read(buffer)
-    }
-}
-
-impl Write for ClientStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hub.send(&self.connection, bytes, &[]);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::config::{SimError, SimulatorConfig};
-use super::connection::{Hub, lock};
+use super::connection::Hub;
 use super::dialect;
 use super::driver::{Driver, Source};
 use super::generator::Generator;
+use super::lock::lock;
 use super::meter::{Progress, Summary};
 use super::outbound::write_text_frame;
 use super::replay::Replayer;

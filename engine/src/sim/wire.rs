@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::connection::{Connection, Hub, Note, lock};
+use super::connection::{Connection, Hub, Note};
 use super::dialect::{self, SEQUENCE, Session};
+use super::lock::lock;
 use super::outbound::{Mark, write_text_frame};
 use super::schedule::unix_ns;
 
