@@ -18,13 +18,19 @@ type Pass<'a> = Box<dyn FnMut() + 'a>;
 pub struct Contest<'a> {
     group: &'static str,
     frames: usize,
+    unit: &'static str,
     contenders: Vec<(&'static str, Pass<'a>)>,
 }
 
 impl<'a> Contest<'a> {
     /// A group in which one pass is `frames` frames. The first contender is the one that the others are compared to.
     pub fn new(group: &'static str, frames: usize) -> Self {
-        Contest { group, frames, contenders: Vec::new() }
+        Contest { group, frames, unit: "frame", contenders: Vec::new() }
+    }
+
+    /// What a pass has so many of, where it is not frames.
+    pub fn counting(self, unit: &'static str) -> Self {
+        Contest { unit, ..self }
     }
 
     /// Adds a contender: `pass` works through all frames once.
@@ -62,7 +68,8 @@ impl<'a> Contest<'a> {
                 times.push(time(pass, *passes).as_nanos() as f64 / (*passes * self.frames as u64) as f64);
             }
         }
-        println!("{} in turns, ns a frame (quartiles), and times ours (quartiles):", self.group);
+        let first = self.contenders.first().map_or("", |(name, _)| name);
+        println!("{} in turns, ns a {} (quartiles), and times {first} (quartiles):", self.group, self.unit);
         for ((name, _), theirs) in self.contenders.iter().zip(&times) {
             let ratios = theirs.iter().zip(&times[0]).map(|(theirs, ours)| theirs / ours).collect();
             let ([low, median, high], [less, ratio, more]) = (quartiles(theirs.clone()), quartiles(ratios));

@@ -30,14 +30,18 @@ pub enum Form {
     Combined,
 }
 
-/// The payloads of [`FRAMES`] trades: prices, quantities and sides differ, so that branches are not learnt by heart.
-pub fn payloads(form: Form) -> Vec<Vec<u8>> {
-    // A fixed seed of a linear congruential generator: the same frames in every run.
+/// Numbers below a bound, the same in every run: a linear congruential generator with a fixed seed.
+pub fn random() -> impl FnMut(u64) -> u64 {
     let mut random = 0x5EED_u64;
-    let mut below = |bound: u64| {
+    move |bound: u64| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % bound
-    };
+    }
+}
+
+/// The payloads of [`FRAMES`] trades: prices, quantities and sides differ, so that branches are not learnt by heart.
+pub fn payloads(form: Form) -> Vec<Vec<u8>> {
+    let mut below = random();
     let frame = |index: usize| {
         let symbol = SYMBOLS[index % SYMBOLS.len()];
         let id = FIRST_ID + (index / SYMBOLS.len()) as u64;

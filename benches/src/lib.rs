@@ -6,7 +6,10 @@
 
 pub mod contest;
 pub mod fixture;
+#[path = "../../engine/tests/frames/mod.rs"]
+mod frames;
 pub mod reference;
+pub mod venue;
 
 /// The engine's allocator, for the references' benefit: ours does not allocate.
 #[global_allocator]
