@@ -15,9 +15,8 @@
 use std::time::Duration;
 
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, optional_whole, price, required, text};
+use super::field::{self, decimal, fields, optional_whole, price, required, text};
 use super::json::{Json, Value};
 use super::time::{NANOS_PER_MILLI, whole};
 use super::{
@@ -66,7 +65,7 @@ impl Venue for Bybit {
             endpoint.url.set_path(PATH);
         }
         Ok(Subscription::by_requests::<Self>(endpoint, instruments, |id, names| {
-            let topics: std::vec::Vec<_> = names.iter().map(|name| format!("{TOPIC}{name}")).collect();
+            let topics: Vec<_> = names.iter().map(|name| format!("{TOPIC}{name}")).collect();
             serde_json::json!({"op": "subscribe", "args": topics, "req_id": id.to_string()}).to_string()
         }))
     }
@@ -84,18 +83,13 @@ impl Venue for Bybit {
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, arena, |root| {
-            let message = Message::read(root)?;
+            let message = Message::read("frame", root)?;
             match message.topic {
                 Some(topic) => {
                     text("topic", Some(topic))?
                         .strip_prefix(TOPIC)
                         .ok_or_else(|| Reject::mistyped("topic", topic, "\"publicTrade.\""))?;
-                    let elements = array("data", message.data)?;
-                    let mut trades = Vec::with_capacity_in(elements.len(), arena);
-                    for element in elements {
-                        trades.push(trade(element, symbols)?);
-                    }
-                    Ok(Frame::Trades(trades.into_bump_slice()))
+                    field::trades("data", message.data, arena, |element| trade(element, symbols))
                 }
                 None => message.answer(),
             }
@@ -103,34 +97,16 @@ impl Venue for Bybit {
     }
 }
 
-#[derive(Default)]
-struct Message<'tape, 'frame> {
-    topic: Option<Value<'tape, 'frame>>,
-    data: Option<Value<'tape, 'frame>>,
-    operation: Option<Value<'tape, 'frame>>,
-    success: Option<Value<'tape, 'frame>>,
-    words: Option<Value<'tape, 'frame>>,
-    request: Option<Value<'tape, 'frame>>,
-}
+fields!(Message {
+    topic: "topic",
+    data: "data",
+    operation: "op",
+    success: "success",
+    words: "ret_msg",
+    request: "req_id",
+});
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
-    #[inline]
-    fn read(root: Value<'tape, 'frame>) -> Result<Self, Reject> {
-        let mut message = Message::default();
-        for (key, value) in object("frame", root)? {
-            match key {
-                "topic" => message.topic = Some(value),
-                "data" => message.data = Some(value),
-                "op" => message.operation = Some(value),
-                "success" => message.success = Some(value),
-                "ret_msg" => message.words = Some(value),
-                "req_id" => message.request = Some(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
     #[cold]
     fn answer(&self) -> Result<Frame<'frame>, Reject> {
         let operation = self.operation.ok_or_else(|| Reject::missing("topic"))?;
@@ -156,22 +132,11 @@ fn name<'frame>(id: Option<Value<'_, 'frame>>) -> Result<&'frame str, Reject> {
     }
 }
 
+fields!(Element { time: "T", symbol: "s", side: "S", quantity: "v", at: "p", id: "i", sequence: "seq" });
+
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-    let (mut time, mut symbol, mut side, mut quantity, mut at, mut id, mut sequence) =
-        (None, None, None, None, None, None, None);
-    for (key, value) in object("data", element)? {
-        match key {
-            "T" => time = Some(value),
-            "s" => symbol = Some(value),
-            "S" => side = Some(value),
-            "v" => quantity = Some(value),
-            "p" => at = Some(value),
-            "i" => id = Some(value),
-            "seq" => sequence = Some(value),
-            _ => {}
-        }
-    }
+    let Element { time, symbol, side, quantity, at, id, sequence } = Element::read("data", element)?;
     Ok(Trade {
         instrument: symbols.find("s", text("s", symbol)?)?,
         id: TradeId::Text(name(id)?),

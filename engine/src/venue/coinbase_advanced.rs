@@ -19,7 +19,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, sequence_text, text};
+use super::field::{self, array, decimal, fields, object, price, sequence_text, text};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -88,7 +88,7 @@ impl Venue for CoinbaseAdvanced {
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, arena, |root| {
-            let message = Message::read(root)?;
+            let message = Message::read("frame", root)?;
             match message.channel.and_then(Value::text) {
                 Some("market_trades") => message.trades(symbols, arena),
                 Some("heartbeats") => Ok(Frame::Control(Control::Heartbeat)),
@@ -107,32 +107,9 @@ fn book(product: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-#[derive(Default)]
-struct Message<'tape, 'frame> {
-    channel: Option<Value<'tape, 'frame>>,
-    events: Option<Value<'tape, 'frame>>,
-    kind: Option<Value<'tape, 'frame>>,
-    message: Option<Value<'tape, 'frame>>,
-    reason: Option<Value<'tape, 'frame>>,
-}
+fields!(Message { channel: "channel", events: "events", kind: "type", message: "message", reason: "reason" });
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
-    #[inline]
-    fn read(root: Value<'tape, 'frame>) -> Result<Self, Reject> {
-        let mut message = Message::default();
-        for (key, value) in object("frame", root)? {
-            match key {
-                "channel" => message.channel = Some(value),
-                "events" => message.events = Some(value),
-                "type" => message.kind = Some(value),
-                "message" => message.message = Some(value),
-                "reason" => message.reason = Some(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
     #[inline]
     fn trades(&self, symbols: &Symbols, arena: &'frame Bump) -> Result<Frame<'frame>, Reject> {
         let mut trades = Vec::new_in(arena);
@@ -183,20 +160,11 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     }
 }
 
+fields!(Element { id: "trade_id", product: "product_id", at: "price", size: "size", side: "side", time: "time" });
+
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-    let (mut id, mut product, mut at, mut size, mut side, mut time) = (None, None, None, None, None, None);
-    for (key, value) in object("trades", element)? {
-        match key {
-            "trade_id" => id = Some(value),
-            "product_id" => product = Some(value),
-            "price" => at = Some(value),
-            "size" => size = Some(value),
-            "side" => side = Some(value),
-            "time" => time = Some(value),
-            _ => {}
-        }
-    }
+    let Element { id, product, at, size, side, time } = Element::read("trades", element)?;
     let (id, number) = sequence_text("trade_id", id)?;
     let named = field::side("side", side, "BUY", "SELL")?;
     Ok(Trade {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, required, sequence, text};
+use super::field::{self, array, decimal, fields, object, price, required, sequence, text};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -75,7 +75,7 @@ impl Venue for CoinbaseExchange {
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, arena, |root| {
-            let message = Message::read(root)?;
+            let message = Message::read("frame", root)?;
             match text("type", message.kind)? {
                 "match" | "last_match" => Ok(Frame::Trades(slice::from_ref(arena.alloc(message.trade(symbols)?)))),
                 kind => message.control(kind, symbols, arena),
@@ -84,42 +84,20 @@ impl Venue for CoinbaseExchange {
     }
 }
 
-#[derive(Default)]
-struct Message<'tape, 'frame> {
-    kind: Option<Value<'tape, 'frame>>,
-    id: Option<Value<'tape, 'frame>>,
-    side: Option<Value<'tape, 'frame>>,
-    quantity: Option<Value<'tape, 'frame>>,
-    price: Option<Value<'tape, 'frame>>,
-    product: Option<Value<'tape, 'frame>>,
-    time: Option<Value<'tape, 'frame>>,
-    channels: Option<Value<'tape, 'frame>>,
-    message: Option<Value<'tape, 'frame>>,
-    reason: Option<Value<'tape, 'frame>>,
-}
+fields!(Message {
+    kind: "type",
+    id: "trade_id",
+    side: "side",
+    quantity: "size",
+    price: "price",
+    product: "product_id",
+    time: "time",
+    channels: "channels",
+    message: "message",
+    reason: "reason",
+});
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
-    #[inline]
-    fn read(root: Value<'tape, 'frame>) -> Result<Self, Reject> {
-        let mut message = Message::default();
-        for (key, value) in object("frame", root)? {
-            match key {
-                "type" => message.kind = Some(value),
-                "trade_id" => message.id = Some(value),
-                "side" => message.side = Some(value),
-                "size" => message.quantity = Some(value),
-                "price" => message.price = Some(value),
-                "product_id" => message.product = Some(value),
-                "time" => message.time = Some(value),
-                "channels" => message.channels = Some(value),
-                "message" => message.message = Some(value),
-                "reason" => message.reason = Some(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
     #[inline]
     fn trade(&self, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
         let id = required("trade_id", self.id, Value::unsigned, "a number from 0 to 18446744073709551615")?;

@@ -1,10 +1,43 @@
 //! A field's value, checked: what is wrong with it names the field.
 
-use super::Reject;
+use bumpalo::Bump;
+use bumpalo::collections::Vec;
+
 use super::json::{Elements, Fields, Value};
+use super::{Frame, Reject};
 use crate::decimal::Decimal;
 use crate::digits;
-use crate::trade::Side;
+use crate::trade::{Side, Trade};
+
+/// Declares the fields of an object that matter: `fields!(Name { field: "key", … })` makes a struct with an optional value
+/// for each, and a function `read` that walks over the object once and passes over the rest.
+macro_rules! fields {
+    ($name:ident { $($field:ident: $key:literal),* $(,)? }) => {
+        #[derive(Default)]
+        pub(in crate::venue) struct $name<'tape, 'frame> {
+            $(pub(in crate::venue) $field: Option<$crate::venue::json::Value<'tape, 'frame>>,)*
+        }
+
+        impl<'tape, 'frame> $name<'tape, 'frame> {
+            /// Reads the object that stands in the field `name`.
+            #[inline]
+            pub(in crate::venue) fn read(
+                name: &'static str,
+                value: $crate::venue::json::Value<'tape, 'frame>,
+            ) -> Result<Self, $crate::venue::Reject> {
+                let mut found = Self::default();
+                for (key, value) in $crate::venue::field::object(name, value)? {
+                    match key {
+                        $($key => found.$field = Some(value),)*
+                        _ => {}
+                    }
+                }
+                Ok(found)
+            }
+        }
+    };
+}
+pub(in crate::venue) use fields;
 
 /// A field that must be there, read as `read` does.
 ///
@@ -43,6 +76,25 @@ pub fn array<'tape, 'frame>(
     value: Option<Value<'tape, 'frame>>,
 ) -> Result<Elements<'tape, 'frame>, Reject> {
     required(field, value, Value::array, "an array")
+}
+
+/// The trades of a list that must be there, each read by `read`.
+///
+/// # Errors
+/// That it is missing, or no list, or what `read` finds wrong.
+#[inline]
+pub fn trades<'frame>(
+    field: &'static str,
+    list: Option<Value<'_, 'frame>>,
+    arena: &'frame Bump,
+    mut read: impl FnMut(Value<'_, 'frame>) -> Result<Trade<'frame>, Reject>,
+) -> Result<Frame<'frame>, Reject> {
+    let elements = array(field, list)?;
+    let mut trades = Vec::with_capacity_in(elements.len(), arena);
+    for element in elements {
+        trades.push(read(element)?);
+    }
+    Ok(Frame::Trades(trades.into_bump_slice()))
 }
 
 /// A text that must be there.

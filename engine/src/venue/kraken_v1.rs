@@ -22,9 +22,8 @@
 use std::time::Duration;
 
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, text};
+use super::field::{self, array, decimal, fields, price, text};
 use super::json::{Elements, Json, Value};
 use super::time::{NANOS_PER_MICRO, seconds_text};
 use super::{
@@ -102,12 +101,7 @@ fn trades<'frame>(
         other => return Err(Reject::not_as_expected("channel", other, "\"trade\"")),
     }
     let instrument = symbols.find("pair", text("pair", pair)?)?;
-    let list = array("trades", list)?;
-    let mut trades: Vec<'_, Trade<'frame>> = Vec::with_capacity_in(list.len(), arena);
-    for element in list {
-        trades.push(trade(array("trades", Some(element))?, instrument)?);
-    }
-    Ok(Frame::Trades(trades.into_bump_slice()))
+    field::trades("trades", list, arena, |element| trade(array("trades", Some(element))?, instrument))
 }
 
 #[inline]
@@ -136,22 +130,15 @@ fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<
     })
 }
 
+fields!(Event { event: "event", status: "status", pair: "pair", words: "errorMessage" });
+
 /// A frame about the session.
 #[cold]
 fn event<'frame>(root: Value<'_, 'frame>, symbols: &Symbols, arena: &'frame Bump) -> Result<Frame<'frame>, Reject> {
-    let (mut event, mut status, mut pair, mut words) = (None, None, None, None);
-    for (key, value) in object("frame", root)? {
-        match key {
-            "event" => event = Some(value),
-            "status" => status = value.text(),
-            "pair" => pair = value.text(),
-            "errorMessage" => words = value.text(),
-            _ => {}
-        }
-    }
-    let place = pair.and_then(|pair| symbols.get(pair));
-    let about = place.map_or(About::Unknown, |place| About::Instruments(arena.alloc_slice_copy(&[place])));
-    let words = words.unwrap_or("");
+    let Event { event, status, pair, words } = Event::read("frame", root)?;
+    let (status, pair) = (status.and_then(Value::text), pair.and_then(Value::text));
+    let about = About::named(pair, symbols, arena);
+    let words = words.and_then(Value::text).unwrap_or("");
     Ok(Frame::Control(match (text("event", event)?, status) {
         ("subscriptionStatus", Some("subscribed")) => Control::Acknowledged(about),
         ("subscriptionStatus", Some("error")) | ("error", _) => Control::Refused { about, code: "", words },

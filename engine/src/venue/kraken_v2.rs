@@ -16,9 +16,8 @@
 use std::time::Duration;
 
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal_number, object, price_number, required, sequence, text};
+use super::field::{self, decimal_number, fields, price_number, required, sequence, text};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -81,16 +80,9 @@ impl Venue for KrakenV2 {
         arena: &'frame Bump,
     ) -> Result<Frame<'frame>, Reject> {
         json.parse(frame, arena, |root| {
-            let message = Message::read(root)?;
+            let message = Message::read("frame", root)?;
             match message.channel.and_then(Value::text) {
-                Some("trade") => {
-                    let elements = array("data", message.data)?;
-                    let mut trades = Vec::with_capacity_in(elements.len(), arena);
-                    for element in elements {
-                        trades.push(trade(element, symbols)?);
-                    }
-                    Ok(Frame::Trades(trades.into_bump_slice()))
-                }
+                Some("trade") => field::trades("data", message.data, arena, |element| trade(element, symbols)),
                 Some("heartbeat" | "status") => Ok(Frame::Control(Control::Heartbeat)),
                 _ => message.answer(symbols, arena),
             }
@@ -98,36 +90,17 @@ impl Venue for KrakenV2 {
     }
 }
 
-#[derive(Default)]
-struct Message<'tape, 'frame> {
-    channel: Option<Value<'tape, 'frame>>,
-    data: Option<Value<'tape, 'frame>>,
-    method: Option<Value<'tape, 'frame>>,
-    success: Option<Value<'tape, 'frame>>,
-    error: Option<Value<'tape, 'frame>>,
-    symbol: Option<Value<'tape, 'frame>>,
-    result: Option<Value<'tape, 'frame>>,
-}
+fields!(Message {
+    channel: "channel",
+    data: "data",
+    method: "method",
+    success: "success",
+    error: "error",
+    symbol: "symbol",
+    result: "result",
+});
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
-    #[inline]
-    fn read(root: Value<'tape, 'frame>) -> Result<Self, Reject> {
-        let mut message = Message::default();
-        for (key, value) in object("frame", root)? {
-            match key {
-                "channel" => message.channel = Some(value),
-                "data" => message.data = Some(value),
-                "method" => message.method = Some(value),
-                "success" => message.success = Some(value),
-                "error" => message.error = Some(value),
-                "symbol" => message.symbol = Some(value),
-                "result" => message.result = Some(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
     /// The answer to a request, or nothing we know.
     #[cold]
     fn answer(&self, symbols: &Symbols, arena: &'frame Bump) -> Result<Frame<'frame>, Reject> {
@@ -146,8 +119,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         let in_result =
             self.result.and_then(Value::object).and_then(|mut fields| fields.find(|(key, _)| *key == "symbol"));
         let symbol = in_result.map(|(_, symbol)| symbol).or(self.symbol).and_then(Value::text);
-        let place = symbol.and_then(|symbol| symbols.get(symbol));
-        let about = place.map_or(About::Unknown, |place| About::Instruments(arena.alloc_slice_copy(&[place])));
+        let about = About::named(symbol, symbols, arena);
         let words = self.error.and_then(Value::text).unwrap_or("");
         Ok(Frame::Control(match succeeded {
             true => Control::Acknowledged(about),
@@ -156,20 +128,11 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     }
 }
 
+fields!(Element { symbol: "symbol", side: "side", price: "price", quantity: "qty", id: "trade_id", time: "timestamp" });
+
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-    let (mut symbol, mut side, mut price, mut quantity, mut id, mut time) = (None, None, None, None, None, None);
-    for (key, value) in object("data", element)? {
-        match key {
-            "symbol" => symbol = Some(value),
-            "side" => side = Some(value),
-            "price" => price = Some(value),
-            "qty" => quantity = Some(value),
-            "trade_id" => id = Some(value),
-            "timestamp" => time = Some(value),
-            _ => {}
-        }
-    }
+    let Element { symbol, side, price, quantity, id, time } = Element::read("data", element)?;
     let id = required("trade_id", id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
     Ok(Trade {
         instrument: symbols.find("symbol", text("symbol", symbol)?)?,

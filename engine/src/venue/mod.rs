@@ -12,9 +12,9 @@
 //!    - [`Venue::instrument`] checks a symbol's form and knows base and quote. What it cannot know is an error, never a
 //!      guess; [`crate::instruments`] helps.
 //!    - [`Venue::subscription`] turns symbols into the requests of one connection.
-//!    - [`Venue::decode`] turns a frame into trades or into something for the session. Walk over the fields once, keep
-//!      those that matter, then check each with a function of [`field`], which names it in the reason of a refusal.
-//!      Side is always the taker's, prices and quantities stay the exchange's text.
+//!    - [`Venue::decode`] turns a frame into trades or into something for the session. `fields!` declares the fields that
+//!      matter and walks over an object once; then each is checked by a function of [`field`], which names it in the
+//!      reason of a refusal. Side is always the taker's, prices and quantities stay the exchange's text.
 //! 2. Add its line to the list in [`protocol`].
 //! 3. Give it frames: a table of trades as the exchange documents them in its tests, its usual shape in
 //!    `engine/tests/frames` for digits, allocations and benches, and its protocol in `sim/`, from the documents and not
@@ -204,4 +204,14 @@ pub enum About<'frame> {
     Instruments(&'frame [usize]),
     /// The exchange does not say.
     Unknown,
+}
+
+impl<'frame> About<'frame> {
+    /// The instrument of this name, if the exchange names one of the connection's.
+    fn named(name: Option<&str>, symbols: &Symbols, arena: &'frame Bump) -> Self {
+        match name.and_then(|name| symbols.get(name)) {
+            Some(place) => About::Instruments(arena.alloc_slice_copy(&[place])),
+            None => About::Unknown,
+        }
+    }
 }

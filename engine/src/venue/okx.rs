@@ -15,9 +15,8 @@
 use std::time::Duration;
 
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, object, price, sequence_text, text};
+use super::field::{self, decimal, fields, object, price, sequence_text, text};
 use super::json::{Json, Value};
 use super::time::milliseconds_text;
 use super::{
@@ -68,7 +67,7 @@ impl Venue for Okx {
         }
         let channel = if endpoint.url.path().ends_with("/business") { "trades-all" } else { "trades" };
         Ok(Subscription::by_requests::<Self>(endpoint, instruments, |_, names| {
-            let args: std::vec::Vec<_> =
+            let args: Vec<_> =
                 names.iter().map(|name| serde_json::json!({"channel": channel, "instId": name})).collect();
             serde_json::json!({"op": "subscribe", "args": args}).to_string()
         }))
@@ -90,48 +89,20 @@ impl Venue for Okx {
             return Ok(Frame::Control(Control::Heartbeat));
         }
         json.parse(frame, arena, |root| {
-            let message = Message::read(root)?;
+            let message = Message::read("frame", root)?;
             let Some(data) = message.data else { return message.event(symbols, arena) };
             match message.channel()? {
                 "trades" | "trades-all" => {}
                 other => return Err(Reject::not_as_expected("channel", other, "\"trades\"")),
             }
-            let elements = array("data", Some(data))?;
-            let mut trades = Vec::with_capacity_in(elements.len(), arena);
-            for element in elements {
-                trades.push(trade(element, symbols)?);
-            }
-            Ok(Frame::Trades(trades.into_bump_slice()))
+            field::trades("data", Some(data), arena, |element| trade(element, symbols))
         })
     }
 }
 
-#[derive(Default)]
-struct Message<'tape, 'frame> {
-    argument: Option<Value<'tape, 'frame>>,
-    data: Option<Value<'tape, 'frame>>,
-    event: Option<Value<'tape, 'frame>>,
-    code: Option<Value<'tape, 'frame>>,
-    words: Option<Value<'tape, 'frame>>,
-}
+fields!(Message { argument: "arg", data: "data", event: "event", code: "code", words: "msg" });
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
-    #[inline]
-    fn read(root: Value<'tape, 'frame>) -> Result<Self, Reject> {
-        let mut message = Message::default();
-        for (key, value) in object("frame", root)? {
-            match key {
-                "arg" => message.argument = Some(value),
-                "data" => message.data = Some(value),
-                "event" => message.event = Some(value),
-                "code" => message.code = Some(value),
-                "msg" => message.words = Some(value),
-                _ => {}
-            }
-        }
-        Ok(message)
-    }
-
     /// A text field of `arg`.
     #[inline]
     fn of_argument(&self, field: &'static str) -> Result<Option<&'frame str>, Reject> {
@@ -151,8 +122,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         let part = |value: Option<Value<'_, 'frame>>| value.and_then(Value::text).unwrap_or("");
         let (code, words) = (part(self.code), part(self.words));
         let name = self.argument.and_then(|_| self.of_argument("instId").ok()?);
-        let place = name.and_then(|name| symbols.get(name));
-        let about = place.map_or(About::Unknown, |place| About::Instruments(arena.alloc_slice_copy(&[place])));
+        let about = About::named(name, symbols, arena);
         Ok(Frame::Control(match text("event", Some(event))? {
             "subscribe" => Control::Acknowledged(about),
             "error" => Control::Refused { about, code, words },
@@ -163,20 +133,11 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     }
 }
 
+fields!(Element { instrument: "instId", id: "tradeId", at: "px", quantity: "sz", side: "side", time: "ts" });
+
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-    let (mut instrument, mut id, mut at, mut quantity, mut side, mut time) = (None, None, None, None, None, None);
-    for (key, value) in object("data", element)? {
-        match key {
-            "instId" => instrument = Some(value),
-            "tradeId" => id = Some(value),
-            "px" => at = Some(value),
-            "sz" => quantity = Some(value),
-            "side" => side = Some(value),
-            "ts" => time = Some(value),
-            _ => {}
-        }
-    }
+    let Element { instrument, id, at, quantity, side, time } = Element::read("data", element)?;
     let (id, number) = sequence_text("tradeId", id)?;
     Ok(Trade {
         instrument: symbols.find("instId", text("instId", instrument)?)?,
