@@ -104,7 +104,7 @@ impl Pipeline {
             let received = self.core.received(Some(self.kernel_ns));
             while let Some(message) = self.deframer.next(&mut self.buffer).expect("the frames are valid") {
                 let Message::Text(payload) = message else { panic!("not text: {message:?}") };
-                assert!(self.core.has_room(&self.line, payload.len()));
+                assert!(self.core.has_room(&self.line, payload));
                 assert_eq!(self.core.text(&mut self.line, payload, received), Outcome::Data);
             }
             self.core.batch_done();

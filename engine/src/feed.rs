@@ -126,12 +126,28 @@ impl FeedCore {
         self.recorder.pass_on_if_asked();
     }
 
-    /// Whether the ring has room for all that a frame of `len` bytes can become.
+    /// Whether the ring has room for all that a frame can become.
     #[inline]
-    pub fn has_room<V: Venue>(&mut self, line: &Line<V>, len: usize) -> bool {
-        let trades = 1 + len / V::MIN_TRADE_BYTES;
-        let bytes = HEAD_LEN + MAX_NAMES + MAX_REASON + 2 * len + trades * line.max_overhead;
-        self.ring.has_room(bytes, trades + 1)
+    pub fn has_room<V: Venue>(&mut self, line: &Line<V>, payload: &[u8]) -> bool {
+        let trades = 1 + payload.len() / V::MIN_TRADE_BYTES;
+        let bytes = line.record_bytes(payload.len(), trades);
+        if bytes > self.ring.max_record() {
+            self.has_room_for_large(line, payload)
+        } else {
+            self.ring.has_room(bytes, trades + 1)
+        }
+    }
+
+    /// The same for a frame of which so many trades could come that the ring never promises room for them: they are
+    /// counted. If even then there is no promise, it has to do that the ring is empty; a trade that does not fit then is
+    /// dropped and counted.
+    #[cold]
+    fn has_room_for_large<V: Venue>(&mut self, line: &Line<V>, payload: &[u8]) -> bool {
+        // A trade is an object or an array in every protocol.
+        let trades = 1 + payload.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+        let bytes = line.record_bytes(payload.len(), trades);
+        let most = self.ring.max_record();
+        if bytes > most { self.ring.has_room(most, 1) } else { self.ring.has_room(bytes, trades + 1) }
     }
 
     /// Takes one text message from the receive buffer to the ring.

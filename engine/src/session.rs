@@ -9,6 +9,8 @@ use crate::venue::{About, Limits, Request};
 
 /// Longest wait for the answer to a request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where everything was refused, others may yet be acknowledged so long.
+const REFUSAL_GRACE: Duration = Duration::from_millis(500);
 /// A connection is made anew before the exchange's own end of it: at the earliest so much of its life before, at a time
 /// that is drawn for each, so that not all of them go together.
 const RENEWAL: f64 = 0.1;
@@ -18,6 +20,8 @@ const RENEWAL: f64 = 0.1;
 pub enum Step<'a> {
     /// Send this text.
     Send(&'a str),
+    /// The exchange has not answered for these instruments, by their places: they are given up, the others go on.
+    Unanswered(Vec<usize>),
     /// Close the connection and make it anew, for this reason.
     GiveUp(&'static str),
     /// Make the connection anew: it is as old as the exchange lets it become.
@@ -46,6 +50,8 @@ pub struct Session {
     sent_at: Nanos,
     /// The state of each instrument.
     states: Vec<State>,
+    /// When the exchange last refused one.
+    answered_at: Nanos,
     /// When the last byte came.
     heard_at: Nanos,
     /// From when on the connection is too old.
@@ -66,6 +72,7 @@ impl Session {
             sent: 0,
             sent_at: now,
             states: vec![state; instruments],
+            answered_at: now,
             heard_at: now,
             renew_at: limits.max_age.map(|age| Nanos(now.0 + renewed_after(age).as_nanos() as u64)),
             live: by_address,
@@ -79,7 +86,7 @@ impl Session {
             return Step::GiveUp("the exchange has fallen silent");
         }
         if self.states.contains(&State::Waiting) && passed(self.sent_at, ANSWER_TIMEOUT) {
-            return Step::GiveUp("a subscription was not acknowledged in time");
+            return self.give_up_unanswered();
         }
         if self.renew_at.is_some_and(|at| now.0 >= at.0) {
             return Step::Renew;
@@ -87,7 +94,7 @@ impl Session {
         if self.sent < self.requests.len() {
             return self.step_request(now);
         }
-        if !self.live && !self.states.contains(&State::Waiting) {
+        if !self.live && !self.states.contains(&State::Waiting) && passed(self.answered_at, REFUSAL_GRACE) {
             return Step::GiveUp("all subscriptions were refused");
         }
         match self.limits.ping.filter(|ping| passed(self.sent_at, ping.interval)) {
@@ -97,6 +104,18 @@ impl Session {
             }
             None => Step::Wait,
         }
+    }
+
+    /// Answers that do not come are refusals, as long as there is something to stay for.
+    fn give_up_unanswered(&mut self) -> Step<'_> {
+        if !self.states.contains(&State::Acknowledged) {
+            return Step::GiveUp("no subscription was acknowledged in time");
+        }
+        let waiting = |place: &usize| self.states[*place] == State::Waiting;
+        let unanswered: Vec<usize> = (0..self.states.len()).filter(waiting).collect();
+        unanswered.iter().for_each(|place| self.states[*place] = State::Refused);
+        self.acknowledged(About::Instruments(&[]));
+        Step::Unanswered(unanswered)
     }
 
     fn step_request(&mut self, now: Nanos) -> Step<'_> {
@@ -117,9 +136,21 @@ impl Session {
         self.heard_at = now;
     }
 
+    /// The connection is not read for now, so nothing that the exchange says is heard: neither its silence nor a missing
+    /// answer counts.
+    pub fn held(&mut self, now: Nanos) {
+        self.heard_at = now;
+        if self.states.contains(&State::Waiting) {
+            self.sent_at = now;
+        }
+    }
+
     /// The exchange said yes. Returns whether the session is live from now on.
     pub fn acknowledged(&mut self, about: About<'_>) -> bool {
-        self.settle(about, State::Acknowledged);
+        // A yes of nobody knows what is not taken for anybody's.
+        if about != About::Unknown {
+            self.settle(about, State::Acknowledged);
+        }
         let was_live = self.live;
         let pending = |state: &State| matches!(state, State::Unsent | State::Waiting);
         self.live |= !self.states.iter().any(pending) && self.states.contains(&State::Acknowledged);
@@ -127,8 +158,13 @@ impl Session {
     }
 
     /// The exchange said no. Returns the places of the instruments that it refused, and whether the session is live from
-    /// now on.
-    pub fn refused(&mut self, about: About<'_>) -> (Vec<usize>, bool) {
+    /// now on. If it does not say of which, and several wait, none is refused yet: answers for the others may follow.
+    pub fn refused(&mut self, about: About<'_>, now: Nanos) -> (Vec<usize>, bool) {
+        self.answered_at = now;
+        let several = self.states.iter().filter(|state| **state == State::Waiting).count() > 1;
+        if about == About::Unknown && several {
+            return (Vec::new(), false);
+        }
         let refused = self.settle(about, State::Refused);
         (refused, self.acknowledged(About::Instruments(&[])))
     }
@@ -140,10 +176,15 @@ impl Session {
         let meant = match about {
             About::Request(id) => self.requests.iter().find(|request| request.id == id).map(of).unwrap_or_default(),
             About::Instruments(places) => places.to_vec(),
-            // Requests are answered in their order.
-            About::Unknown => self.requests[..self.sent].iter().find(waits).map(of).unwrap_or_default(),
+            About::Oldest | About::Unknown => self.requests[..self.sent].iter().find(waits).map(of).unwrap_or_default(),
         };
-        let waiting = |place: &usize| self.states.get(*place) == Some(&State::Waiting);
+        // A yes that names an instrument holds whatever was said before.
+        let yes = answer == State::Acknowledged && matches!(about, About::Instruments(_));
+        let waiting = |place: &usize| match self.states.get(*place) {
+            Some(State::Waiting) => true,
+            Some(State::Refused) => yes,
+            _ => false,
+        };
         let answered: Vec<usize> = meant.into_iter().filter(waiting).collect();
         answered.iter().for_each(|place| self.states[*place] = answer);
         answered
@@ -241,17 +282,23 @@ mod tests {
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
         assert!(!session.acknowledged(About::Instruments(&[0])));
         assert_eq!(session.step(at(10_000)), Step::Wait);
-        assert_eq!(session.step(at(10_001)), Step::GiveUp("a subscription was not acknowledged in time"));
+        assert_eq!(session.step(at(10_001)), Step::Unanswered(vec![1]), "the other goes on");
+        assert_eq!(session.step(at(10_002)), Step::Wait);
+        assert!(session.live);
+
+        let mut session = Session::new(session.requests, 2, LIMITS, 0.5, at(0));
+        assert_eq!(session.step(at(0)), Step::Send("request 1"));
+        assert_eq!(session.step(at(10_001)), Step::GiveUp("no subscription was acknowledged in time"));
     }
 
     #[test]
     fn one_refusal_does_not_take_the_others_down() {
         let mut session = session(2, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
-        assert_eq!(session.refused(About::Request(1)), (vec![0, 1], false));
+        assert_eq!(session.refused(About::Request(1), at(1)), (vec![0, 1], false));
         assert_eq!(session.step(at(400)), Step::Send("request 2"));
-        assert_eq!(session.refused(About::Instruments(&[2])), (vec![2], false));
-        assert!(session.acknowledged(About::Unknown));
+        assert_eq!(session.refused(About::Instruments(&[2]), at(401)), (vec![2], false));
+        assert!(session.acknowledged(About::Oldest));
         assert_eq!(session.states, [State::Refused, State::Refused, State::Refused, State::Acknowledged]);
     }
 
@@ -259,8 +306,30 @@ mod tests {
     fn if_all_are_refused_there_is_nothing_to_stay_for() {
         let mut session = session(1, LIMITS);
         assert_eq!(session.step(at(0)), Step::Send("request 1"));
-        assert_eq!(session.refused(About::Unknown), (vec![0, 1], false));
-        assert_eq!(session.step(at(1)), Step::GiveUp("all subscriptions were refused"));
+        assert_eq!(session.refused(About::Request(1), at(1)), (vec![0, 1], false));
+        assert_eq!(session.step(at(501)), Step::Wait);
+        assert_eq!(session.step(at(502)), Step::GiveUp("all subscriptions were refused"));
+    }
+
+    #[test]
+    fn a_refusal_of_nobody_knows_what_leaves_the_others_their_answer() {
+        let mut session = session(1, LIMITS);
+        assert_eq!(session.step(at(0)), Step::Send("request 1"));
+        assert_eq!(session.refused(About::Unknown, at(1)), (vec![], false));
+        assert!(!session.acknowledged(About::Instruments(&[1])));
+        assert_eq!(session.step(at(10_001)), Step::Unanswered(vec![0]));
+        assert_eq!(session.states, [State::Refused, State::Acknowledged]);
+        // A yes that names it holds all the same.
+        session.acknowledged(About::Instruments(&[0]));
+        assert_eq!(session.states, [State::Acknowledged, State::Acknowledged]);
+    }
+
+    #[test]
+    fn what_is_not_read_is_not_silence() {
+        let mut session = session(1, LIMITS);
+        assert_eq!(session.step(at(0)), Step::Send("request 1"));
+        session.held(at(60_000));
+        assert_eq!(session.step(at(69_000)), Step::Wait);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         file.origins.set("kafka.schema_registry_url", source);
     }
     if let Some((exchange, source)) = variables.get(EXCHANGE) {
-        feed_only(file, exchange.to_lowercase(), source);
+        feed_only(file, &exchange.to_lowercase(), &source);
     }
     for feed in &mut file.feed {
         let variable = feed.exchange.as_deref().map(url_variable);
@@ -93,12 +93,13 @@ fn apply_symbols(file: &mut File, variables: &Variables, errors: &mut Vec<String
     }
 }
 
-/// Leaves the feed of `exchange` alone, with what the file says of it.
-fn feed_only(file: &mut File, exchange: String, source: Source) {
-    let known = file.feed.iter().find(|feed| feed.exchange.as_ref() == Some(&exchange)).cloned();
-    let mut feed = known.unwrap_or_else(|| Feed { exchange: Some(exchange), ..Feed::default() });
-    feed.origins.set("exchange", source);
-    file.feed = vec![feed];
+/// Keeps only the feeds of `exchange`, with what the file says of them; without one it is a feed of its own.
+fn feed_only(file: &mut File, exchange: &str, source: &Source) {
+    file.feed.retain(|feed| feed.exchange.as_deref() == Some(exchange));
+    if file.feed.is_empty() {
+        file.feed.push(Feed { exchange: Some(exchange.to_string()), ..Feed::default() });
+    }
+    file.feed.iter_mut().for_each(|feed| feed.origins.set("exchange", source.clone()));
 }
 
 /// The one feed that a variable can mean.

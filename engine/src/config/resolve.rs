@@ -10,8 +10,8 @@ use url::Url;
 use super::{Config, Cores, Limits, file};
 use crate::cores::Choice;
 
-/// A ring must hold so many of the longest messages, with all the trades that they could hold.
-const RING_FRAMES: usize = 32;
+/// A ring must hold so many of the longest messages.
+const RING_FRAMES: usize = 16;
 /// Least of `max_frame_bytes`.
 const MIN_FRAME_BYTES: usize = 4 * 1024;
 
@@ -45,7 +45,7 @@ fn resolve_cores(given: &file::Cores, errors: &mut Vec<String>) -> Cores {
 
 fn resolve_limits(given: &file::Limits, errors: &mut Vec<String>) -> Limits {
     const RING_BYTES: usize = 4 * 1024 * 1024;
-    const MAX_FRAME_BYTES: usize = 128 * 1024;
+    const MAX_FRAME_BYTES: usize = 256 * 1024;
     let ring_bytes = given.ring_bytes.unwrap_or(RING_BYTES);
     let max_frame_bytes = given.max_frame_bytes.unwrap_or(MAX_FRAME_BYTES);
     if max_frame_bytes < MIN_FRAME_BYTES {

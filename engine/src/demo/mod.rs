@@ -169,7 +169,9 @@ fn watch(
             market_began = None;
             collected = Instant::now();
         }
-        if verified > moved.1 || !is_done {
+        // An exchange that nobody subscribes to would never be done.
+        let all_trade = simulators.iter().all(|(_, simulator)| simulator.progress().sent > 0);
+        if verified > moved.1 || !is_done && all_trade {
             moved = (Instant::now(), verified);
         }
         let all_out = is_done && verified >= sent;

@@ -74,7 +74,7 @@ fn note(tally: &mut FeedTally, symbol: &str, connection: &str, id: &TradeId<'_>,
         Observation::InOrder => {}
         Observation::Gap { after, before, missing } => {
             tally.gaps += 1;
-            tally.missing += missing;
+            tally.missing = tally.missing.saturating_add(missing);
             tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
         }
         Observation::Late { last } => {

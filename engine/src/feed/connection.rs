@@ -169,7 +169,9 @@ impl<V: Venue> Connection<V> {
         };
         let Subscription { requests, instruments, .. } = &self.subscription;
         let session = Session::new(requests.clone(), instruments.len(), V::FACTS.limits, fastrand::f64(), Nanos::now());
-        let mut live = Live { stream: dialed.stream, session, gone: None };
+        let symbols = instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
+        let name = self.line.name().to_string();
+        let mut live = Live { stream: dialed.stream, session, name, symbols, gone: None };
         live.tick(Nanos::now());
         *self.slot.borrow_mut() = Some(live);
         let ended = self.read(waiter).await;
@@ -219,7 +221,7 @@ impl<V: Venue> Connection<V> {
     fn hold(&mut self) -> Result<(), Ended> {
         let mut slot = self.slot.borrow_mut();
         let live = slot.as_mut().expect("a connection that is read is up");
-        live.session.heard(Nanos::now());
+        live.session.held(Nanos::now());
         if live.gone.is_some() { Err(Ended::Stopping) } else { Ok(()) }
     }
 
@@ -261,7 +263,7 @@ impl<V: Venue> Connection<V> {
         while let Some(message) = deframer.next(&mut self.buffer).map_err(Ended::Violation)? {
             if let Message::Text(payload) | Message::Binary(payload) = &message
                 && self.surroundings.stop_reading
-                && !core.has_room(&self.line, payload.len())
+                && !core.has_room(&self.line, payload)
             {
                 deframer.put_back();
                 core.tally().ring_full += 1;
@@ -270,7 +272,7 @@ impl<V: Venue> Connection<V> {
             match message {
                 Message::Text(payload) => match core.text(&mut self.line, payload, received) {
                     Outcome::Data => self.backoff.proven(),
-                    Outcome::Control(control) => announced = live.control(control, &self.line).or(announced),
+                    Outcome::Control(control) => announced = live.control(control).or(announced),
                     Outcome::Rejected(reject) => {
                         log_reject(&mut self.throttle, &self.line.name, &reject);
                         if reject.is_not_utf8() {

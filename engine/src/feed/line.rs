@@ -1,5 +1,7 @@
 //! What one connection's frames are judged by.
 
+use super::{MAX_NAMES, MAX_REASON};
+use crate::record::HEAD_LEN;
 use crate::sequence::Recent;
 use crate::venue::{SequenceRule, Subscription, Symbols, Venue};
 
@@ -18,7 +20,6 @@ pub struct Line<V> {
     pub(super) max_overhead: usize,
     /// Whether other connections carry the same instruments.
     pub(super) has_twins: bool,
-    names: Vec<String>,
 }
 
 impl<V: Venue> Line<V> {
@@ -31,14 +32,13 @@ impl<V: Venue> Line<V> {
         has_twins: bool,
     ) -> Self {
         let instruments = &subscription.instruments;
-        let names = instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
         let show = || match V::SEQUENCE {
             SequenceRule::Unnamed => Recent::with_room(),
             SequenceRule::Contiguous | SequenceRule::Increasing | SequenceRule::Named => Recent::default(),
         };
         let shown = instruments.iter().map(|_| show()).collect();
         let (venue, symbols) = (V::new(subscription), Symbols::new(instruments));
-        Line { venue, feed, name, symbols, books, shown, max_overhead, has_twins, names }
+        Line { venue, feed, name, symbols, books, shown, max_overhead, has_twins }
     }
 
     /// Begins a new connection: its name changes, and it has shown nothing yet.
@@ -47,13 +47,14 @@ impl<V: Venue> Line<V> {
         self.shown.iter_mut().for_each(Recent::clear);
     }
 
+    /// The most that the records of a frame of `len` bytes with so many trades take, in bytes.
+    #[inline]
+    pub(super) fn record_bytes(&self, len: usize, trades: usize) -> usize {
+        HEAD_LEN + MAX_NAMES + MAX_REASON + 2 * len + trades * self.max_overhead
+    }
+
     /// The connection's name.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The symbol of the instrument at this place.
-    pub fn symbol(&self, instrument: usize) -> &str {
-        &self.names[instrument]
     }
 }

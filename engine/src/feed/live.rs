@@ -6,11 +6,10 @@ use std::io;
 use std::net::Shutdown;
 use std::rc::Rc;
 
-use super::Line;
 use crate::clock::Nanos;
 use crate::net::stream::Stream;
 use crate::session::{Session, Step};
-use crate::venue::{Control, Venue};
+use crate::venue::Control;
 use crate::ws::deframe::Violation;
 use crate::ws::frame;
 
@@ -23,6 +22,10 @@ const CLOSE_NORMAL: u16 = 1000;
 pub struct Live {
     pub(super) stream: Stream,
     pub(super) session: Session,
+    /// The connection's name.
+    pub(super) name: String,
+    /// What it carries.
+    pub(super) symbols: Vec<String>,
     /// Why the connection was ended from outside its reader.
     pub(super) gone: Option<Ended>,
 }
@@ -68,6 +71,10 @@ impl Live {
                         return self.end(Ended::Io(error));
                     }
                 }
+                Step::Unanswered(places) => {
+                    let symbols = self.named(&places);
+                    tracing::error!(connection = self.name, %symbols, "the exchange did not acknowledge: it is tried again with the next connection");
+                }
                 Step::GiveUp(why) => return self.end(Ended::GaveUp(why)),
                 Step::Renew => return self.end(Ended::Aged),
                 Step::Wait => break,
@@ -104,15 +111,20 @@ impl Live {
         let _ = self.stream.send(&goodbye);
     }
 
+    /// The symbols at these places.
+    fn named(&self, places: &[usize]) -> String {
+        places.iter().map(|place| self.symbols[*place].as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// A frame about the session. Returns why the connection is to end, if it is.
     #[cold]
-    pub(super) fn control<V: Venue>(&mut self, control: Control<'_>, line: &Line<V>) -> Option<Ended> {
-        let connection = line.name();
+    pub(super) fn control(&mut self, control: Control<'_>) -> Option<Ended> {
+        let connection = self.name.clone();
         let became_live = match control {
             Control::Acknowledged(about) => self.session.acknowledged(about),
             Control::Refused { about, code, words } => {
-                let (refused, became_live) = self.session.refused(about);
-                let symbols = refused.iter().map(|place| line.symbol(*place)).collect::<Vec<_>>().join(",");
+                let (refused, became_live) = self.session.refused(about, Nanos::now());
+                let symbols = self.named(&refused);
                 tracing::error!(connection, %code, %symbols, "the exchange refused a subscription: {words}");
                 became_live
             }

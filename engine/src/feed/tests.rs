@@ -4,11 +4,12 @@ use super::*;
 use crate::interval::{FeedMeasured, pair};
 use crate::record::Record;
 use crate::venue::binance::{Binance, DEFAULT_URL};
+use crate::venue::kraken_v1::KrakenV1;
 use crate::venue::{Endpoint, Instrument, TimeUnit};
 
 /// The defaults of `[limits]`.
 const RING_BYTES: usize = 4 * 1024 * 1024;
-const MAX_FRAME_BYTES: usize = 128 * 1024;
+const MAX_FRAME_BYTES: usize = 256 * 1024;
 
 fn core(ring_bytes: usize) -> (FeedCore, k2_ring::Consumer) {
     let (ring, consumer) = k2_ring::ring(ring_bytes).unwrap();
@@ -31,7 +32,31 @@ fn frame(id: u64) -> std::vec::Vec<u8> {
 fn the_longest_frame_fits_an_empty_ring() {
     let (mut core, _consumer) = core(RING_BYTES);
     let line = line(&mut core, &"S".repeat(64));
-    assert!(core.has_room(&line, MAX_FRAME_BYTES));
+    assert!(core.has_room(&line, &[b'x'; MAX_FRAME_BYTES]));
+}
+
+/// Kraken v1's trades are the shortest: of a frame's bytes alone many more could be in it than are.
+#[test]
+fn large_frames_of_many_trades_come_through_an_empty_ring() {
+    let endpoint = Endpoint { url: "wss://ws.kraken.com".parse().unwrap(), time_unit: TimeUnit::Millisecond };
+    let symbol = format!("{}/{}", "A".repeat(31), "B".repeat(32));
+    let subscription = KrakenV1::subscription(&endpoint, &[KrakenV1::instrument(&symbol, None).unwrap()]).unwrap();
+    for (count, price) in [(1_000, "61837.63000"), (2_000, "61837.63000"), (8_000, "1")] {
+        let (mut core, mut consumer) = core(RING_BYTES);
+        let prefixes = vec![SymbolPrefix::new(1, "kraken", &symbol, &symbol)];
+        let mut line = core.line::<KrakenV1>(&subscription, 0, "kraken-0.1".into(), prefixes, false);
+        let trade = |number| format!(r#"["{price}","1","{number}","b","l",""]"#);
+        let trades: std::vec::Vec<_> = (0..count).map(trade).collect();
+        let frame = format!(r#"[0,[{}],"trade","{symbol}"]"#, trades.join(","));
+        assert!(frame.len() <= MAX_FRAME_BYTES, "{}", frame.len());
+        assert!(core.has_room(&line, frame.as_bytes()), "{count} trades in {} bytes", frame.len());
+        assert_eq!(core.text(&mut line, &mut frame.into_bytes(), Nanos::now()), Outcome::Data);
+        let tally = *core.tally();
+        let kept = consumer.batch(usize::MAX).iter().count() as u64;
+        assert_eq!(kept + tally.dropped.iter().sum::<u64>(), 1 + count, "{tally:?}");
+        // Only what could hardly be a real frame does not fit.
+        assert!(count == 8_000 || tally.dropped == [0; 3], "{tally:?}");
+    }
 }
 
 #[test]
@@ -39,7 +64,7 @@ fn with_room_promised_nothing_is_dropped_and_without_it_the_drop_is_counted() {
     let (mut core, mut consumer) = core(16 * 1024);
     let mut line = line(&mut core, "BTCUSDT");
     let mut made = 0;
-    while core.has_room(&line, frame(0).len()) {
+    while core.has_room(&line, &frame(0)) {
         made += 1;
         assert_eq!(core.text(&mut line, &mut frame(made), Nanos::now()), Outcome::Data);
     }

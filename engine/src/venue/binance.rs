@@ -57,7 +57,7 @@ impl Venue for Binance {
             // Five a second, pongs counted: three of ours leave room for them.
             message_interval: Duration::from_millis(350),
             // 300 in five minutes.
-            connects: Connects { interval: Duration::from_secs(1), at_once: 20 },
+            connects: Connects { interval: Duration::from_millis(1_100), at_once: 20 },
             // Three pings missed.
             max_silence: Duration::from_secs(70),
             max_age: Some(Duration::from_hours(24)),

@@ -30,8 +30,7 @@ use super::{
 };
 use crate::instruments::Pair;
 
-const PATHS: Paths =
-    Paths { bare: &["/public/ws", "/market/ws", "/ws"], combined: &["/public/stream", "/market/stream", "/stream"] };
+const PATHS: Paths = Paths { bare: &["/public/ws", "/market/ws"], combined: &["/public/stream", "/market/stream"] };
 
 /// Decodes the trades of one connection.
 pub struct BinanceUsdm;
@@ -46,7 +45,7 @@ impl Venue for BinanceUsdm {
             symbols_per_connection: 1_024,
             symbols_per_request: 200,
             message_interval: Duration::from_millis(200),
-            connects: Connects { interval: Duration::from_secs(1), at_once: 20 },
+            connects: Connects { interval: Duration::from_millis(1_100), at_once: 20 },
             max_silence: Duration::from_secs(400),
             max_age: Some(Duration::from_hours(24)),
             ping: None,

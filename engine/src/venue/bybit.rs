@@ -43,7 +43,7 @@ impl Venue for Bybit {
             symbols_per_request: 10,
             message_interval: Duration::from_millis(100),
             // 500 in five minutes.
-            connects: Connects { interval: Duration::from_millis(600), at_once: 20 },
+            connects: Connects { interval: Duration::from_millis(630), at_once: 20 },
             // Three pings unanswered.
             max_silence: Duration::from_secs(65),
             max_age: None,
@@ -111,7 +111,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     fn answer(&self) -> Result<Frame<'frame>, Reject> {
         let operation = self.operation.ok_or_else(|| Reject::missing("topic"))?;
         let id = self.request.and_then(Value::text).and_then(|id| id.parse().ok());
-        let about = id.map_or(About::Unknown, About::Request);
+        let about = id.map_or(About::Oldest, About::Request);
         Ok(Frame::Control(match text("op", Some(operation))? {
             "ping" | "pong" => Control::Heartbeat,
             "subscribe" | "unsubscribe" => match required("success", self.success, Value::boolean, "true or false")? {

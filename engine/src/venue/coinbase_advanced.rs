@@ -47,7 +47,8 @@ impl Venue for CoinbaseAdvanced {
             symbols_per_connection: 100,
             symbols_per_request: 50,
             message_interval: Duration::from_millis(150),
-            connects: Connects { interval: Duration::from_millis(250), at_once: 4 },
+            // Eight messages a second are for all connections together, and each sends three at once.
+            connects: Connects { interval: Duration::from_millis(500), at_once: 1 },
             // Ten heartbeats missed.
             max_silence: Duration::from_secs(10),
             max_age: None,

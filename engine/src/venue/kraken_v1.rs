@@ -48,7 +48,7 @@ impl Venue for KrakenV1 {
             symbols_per_request: 50,
             // Bursts are answered by "Exceeded msg rate".
             message_interval: Duration::from_millis(500),
-            connects: Connects { interval: Duration::from_secs(4), at_once: 10 },
+            connects: Connects { interval: Duration::from_millis(4_300), at_once: 10 },
             max_silence: Duration::from_secs(10),
             max_age: None,
             ping: None,

@@ -42,7 +42,7 @@ impl Venue for KrakenV2 {
             symbols_per_connection: 250,
             symbols_per_request: 50,
             message_interval: Duration::from_millis(200),
-            connects: Connects { interval: Duration::from_secs(4), at_once: 10 },
+            connects: Connects { interval: Duration::from_millis(4_300), at_once: 10 },
             // Ten heartbeats missed.
             max_silence: Duration::from_secs(10),
             max_age: None,

@@ -116,7 +116,7 @@ pub enum SequenceRule {
     Increasing,
     /// Each trade has a name of its own, in no order.
     Named,
-    /// Trades have no names. What repeats the trades before a connection's first frame of a symbol is known by content.
+    /// Trades have no names: they are told apart by their content, and by how often a connection has shown it.
     Unnamed,
 }
 
@@ -202,7 +202,9 @@ pub enum About<'frame> {
     Request(u64),
     /// These instruments, by their places among those of the connection.
     Instruments(&'frame [usize]),
-    /// The exchange does not say.
+    /// All that the oldest request without an answer asked for: the exchange answers in order.
+    Oldest,
+    /// One instrument or more, the exchange does not say which.
     Unknown,
 }
 

@@ -43,7 +43,7 @@ impl Venue for Okx {
             symbols_per_connection: 250,
             symbols_per_request: 50,
             message_interval: Duration::from_millis(250),
-            connects: Connects { interval: Duration::from_millis(350), at_once: 2 },
+            connects: Connects { interval: Duration::from_millis(350), at_once: 1 },
             // Two pings unanswered.
             max_silence: Duration::from_secs(45),
             max_age: None,

@@ -209,3 +209,33 @@ fn try_start(mut command: Command) -> Option<Child> {
         }
     }
 }
+
+/// A symbol that the exchange does not have takes none of the others down, wherever it stands.
+#[test]
+fn a_symbol_that_does_not_exist_leaves_the_others_their_trades() {
+    let _alone = alone();
+    let broker = Broker::start();
+    for (exchange, protocol, good, bad) in [
+        ("okx", "v5", "BTC-USDT", "NOPE-USDT"),
+        ("coinbase", "advanced", "BTC-USD", "NOPE-USD"),
+        ("coinbase", "exchange", "BTC-USD", "NOPE-USD"),
+        ("kraken", "v2", "BTC/USD", "NOPE/USD"),
+        ("kraken", "v1", "XBT/USD", "NOPE/USD"),
+        ("binance", "spot", "BTCUSDT", "NOPEUSDT"),
+    ] {
+        let arguments = ["simulate", exchange, "--protocol", protocol, "--symbols", good, "--rate", "500"];
+        let mut simulator = Child::start(k2_feed(&arguments));
+        let url = simulator.stdout_line("listening on ").strip_prefix("listening on ").unwrap().to_string();
+        for symbols in [[good, bad], [bad, good]] {
+            let file = format!(
+                "[kafka]\nbootstrap_servers = \"{}\"\nschema_registry_url = \"{}\"\n[[feed]]\nexchange = \"{exchange}\"\n\
+                 protocol = \"{protocol}\"\nurl = \"{url}\"\nsymbols = {symbols:?}\n",
+                broker.servers, broker.registry
+            );
+            let stopped = Run::with(&[], Some(&file), &["--for", "2s"]).ended();
+            let accounting = &stopped.report["accounting"];
+            let told = format!("{exchange} {protocol} {symbols:?}: {accounting:#}\n{}", stopped.ended.stderr);
+            assert!(accounting["trades"].as_u64() > Some(100) && accounting["reconnects"] == 0, "{told}");
+        }
+    }
+}

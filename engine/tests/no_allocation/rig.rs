@@ -69,7 +69,7 @@ impl<V: Venue> Rig<V> {
         while let Some(message) = self.deframer.next(&mut self.buffer).unwrap() {
             match message {
                 Message::Text(payload) => {
-                    assert!(self.core.has_room(&self.line, payload.len()));
+                    assert!(self.core.has_room(&self.line, payload));
                     match self.core.text(&mut self.line, payload, received) {
                         Outcome::Data => {}
                         Outcome::Control(_) => self.controls += 1,

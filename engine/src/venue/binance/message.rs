@@ -117,7 +117,7 @@ impl<'tape, 'frame> Answer<'tape, 'frame> {
             }
             None => (answer.code, answer.words),
         };
-        let about = id.map_or(About::Unknown, About::Request);
+        let about = id.map_or(About::Oldest, About::Request);
         if let Some(code) = code {
             let code = required("code", Some(code), Value::number, "a number")?;
             let words = words.and_then(Value::text).unwrap_or("");

@@ -165,13 +165,13 @@ fn errors_in_both_forms() {
         ),
         (
             r#"{"code":0,"msg":"Invalid request: unknown variant","id":null}"#,
-            Control::Refused { about: About::Unknown, code: "0", words },
+            Control::Refused { about: About::Oldest, code: "0", words },
         ),
         (
             r#"{"code":-1121,"msg":"Invalid request: unknown variant","id":9}"#,
             Control::Refused { about: About::Request(9), code: "-1121", words },
         ),
-        (r#"{"error":{"code":3}}"#, Control::Refused { about: About::Unknown, code: "3", words: "" }),
+        (r#"{"error":{"code":3}}"#, Control::Refused { about: About::Oldest, code: "3", words: "" }),
     ] {
         expect_control(frame, expected);
     }

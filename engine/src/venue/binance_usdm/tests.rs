@@ -59,7 +59,7 @@ fn answers() {
         ),
         (
             r#"{"code":3,"msg":"Invalid JSON"}"#,
-            Control::Refused { about: About::Unknown, code: "3", words: "Invalid JSON" },
+            Control::Refused { about: About::Oldest, code: "3", words: "Invalid JSON" },
         ),
         (r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1770123456789}}"#, Control::ShuttingDown),
     ]);

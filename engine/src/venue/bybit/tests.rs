@@ -56,7 +56,7 @@ fn answers() {
         ),
         (
             r#"{"success":true,"ret_msg":"subscribe","conn_id":"2324d924-aa4d-45b0-a858-7b8be29ab52b","op":"subscribe"}"#,
-            Control::Acknowledged(About::Unknown),
+            Control::Acknowledged(About::Oldest),
         ),
         (
             r#"{"success":false,"ret_msg":"error:handler not found,topic:publicTrade.NOUSDT","conn_id":"","req_id":"1","op":"subscribe"}"#,
