@@ -9,9 +9,9 @@
 //!
 //! | frames a receive | |
 //! |-|-|
-//! | 1 | 408 to 420 |
-//! | 8 | 380 to 385 |
-//! | 40 | 385 to 388 |
+//! | 1 | 357 to 358 |
+//! | 8 | 326 to 334 |
+//! | 40 | 326 to 337 |
 //!
 //! The copy into the buffer and the new id are 11 of that.
 

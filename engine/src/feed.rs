@@ -15,7 +15,6 @@ pub mod wait;
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use bumpalo::collections::Vec;
 use k2_ring::Full;
 
 use crate::accounting::FeedTally;
@@ -80,7 +79,7 @@ impl FeedCore {
         subscription: &Subscription,
         feed: u16,
         name: String,
-        prefixes: std::vec::Vec<SymbolPrefix>,
+        prefixes: Vec<SymbolPrefix>,
         has_twins: bool,
     ) -> Line<V> {
         let overhead = prefixes.iter().map(|prefix| avro::max_overhead(prefix, &name)).max().unwrap_or(0);
@@ -183,23 +182,20 @@ impl FeedCore {
             Ok(Frame::Trades(trades)) => {
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                let mut fresh = Vec::with_capacity_in(trades.len(), arena);
-                for trade in trades {
-                    let mut trade = *trade;
-                    if books.of(line, trade.instrument).is_new(&mut measured.tally, line, &mut trade) {
-                        fresh.push(trade);
-                    }
-                }
-                if fresh.is_empty() && !trades.is_empty() && line.has_twins {
+                let fresh = if line.has_twins { books.fresh(&mut measured.tally, line, trades, arena) } else { trades };
+                if fresh.is_empty() && !trades.is_empty() {
                     return Outcome::Data;
                 }
                 let key = trades.first().map_or("", |trade| &books.of(line, trade.instrument).symbol);
                 let tail = Tail { key, connection: &line.name, reason: "" };
                 finish(&mut measured.tally, frame, head, len, tail);
-                for trade in &fresh {
+                for trade in fresh {
+                    let mut trade = *trade;
                     let book = books.of(line, trade.instrument);
-                    let committed = write_trade(ring, &mut measured.tally, book, &line.name, trade, &head, wall);
-                    measured.hops.record(Hop::Encode, now, committed);
+                    if line.has_twins || book.is_new(&mut measured.tally, line, &mut trade) {
+                        let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
+                        measured.hops.record(Hop::Encode, now, committed);
+                    }
                 }
                 Outcome::Data
             }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use bumpalo::Bump;
+
 use super::Line;
 use crate::accounting::FeedTally;
 use crate::avro::SymbolPrefix;
@@ -36,6 +38,25 @@ impl Books {
     #[inline]
     pub(super) fn of<V>(&mut self, line: &Line<V>, instrument: usize) -> &mut Book {
         &mut self.books[line.books[instrument]]
+    }
+
+    /// Takes note of a frame's trades: those that no twin of the line has shown. They are looked at before the frame is
+    /// published, since it is only if there is one.
+    pub(super) fn fresh<'frame, V: Venue>(
+        &mut self,
+        tally: &mut FeedTally,
+        line: &mut Line<V>,
+        trades: &[Trade<'frame>],
+        arena: &'frame Bump,
+    ) -> &'frame [Trade<'frame>] {
+        let mut fresh = bumpalo::collections::Vec::with_capacity_in(trades.len(), arena);
+        for trade in trades {
+            let mut trade = *trade;
+            if self.of(line, trade.instrument).is_new(tally, line, &mut trade) {
+                fresh.push(trade);
+            }
+        }
+        fresh.into_bump_slice()
     }
 }
 

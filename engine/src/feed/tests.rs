@@ -24,7 +24,7 @@ fn line(core: &mut FeedCore, symbol: &str) -> Line<Binance> {
     core.line(&subscription, 0, "binance-0.1".into(), vec![SymbolPrefix::new(1, "binance", symbol, symbol)], false)
 }
 
-fn frame(id: u64) -> std::vec::Vec<u8> {
+fn frame(id: u64) -> Vec<u8> {
     format!(r#"{{"e":"trade","E":1,"s":"BTCUSDT","t":{id},"p":"1.5","q":"2","T":1,"m":true,"M":true}}"#).into_bytes()
 }
 
@@ -46,7 +46,7 @@ fn large_frames_of_many_trades_come_through_an_empty_ring() {
         let prefixes = vec![SymbolPrefix::new(1, "kraken", &symbol, &symbol)];
         let mut line = core.line::<KrakenV1>(&subscription, 0, "kraken-0.1".into(), prefixes, false);
         let trade = |number| format!(r#"["{price}","1","{number}","b","l",""]"#);
-        let trades: std::vec::Vec<_> = (0..count).map(trade).collect();
+        let trades: Vec<_> = (0..count).map(trade).collect();
         let frame = format!(r#"[0,[{}],"trade","{symbol}"]"#, trades.join(","));
         assert!(frame.len() <= MAX_FRAME_BYTES, "{}", frame.len());
         assert!(core.has_room(&line, frame.as_bytes()), "{count} trades in {} bytes", frame.len());
