@@ -33,6 +33,7 @@ pub mod demo;
 pub mod digits;
 pub mod engine;
 pub mod feed;
+pub mod fnv1a;
 pub mod instruments;
 pub mod interval;
 pub mod kafka;

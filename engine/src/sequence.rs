@@ -1,5 +1,6 @@
 //! Which trades were seen before, and which are missing, by the venue's rule.
 
+use crate::fnv1a::Fnv1a;
 use crate::trade::{Content, Trade, TradeId};
 use crate::venue::SequenceRule;
 
@@ -121,8 +122,8 @@ impl Numbers {
             self.restart(number);
             return Observation::Restarted { last };
         }
-        let place = number.rem_euclid(WINDOW as i64) as usize;
-        if self.seen[place / 64] & (1 << (place % 64)) != 0 {
+        let (word, bit) = place(number);
+        if self.seen[word] & bit != 0 {
             return Observation::Repeated;
         }
         self.mark(number, true);
@@ -137,10 +138,16 @@ impl Numbers {
 
     #[inline]
     fn mark(&mut self, number: i64, seen: bool) {
-        let place = number.rem_euclid(WINDOW as i64) as usize;
-        let (word, bit) = (place / 64, 1 << (place % 64));
+        let (word, bit) = place(number);
         self.seen[word] = if seen { self.seen[word] | bit } else { self.seen[word] & !bit };
     }
+}
+
+/// The word and bit of a number.
+#[inline]
+fn place(number: i64) -> (usize, u64) {
+    let place = number.rem_euclid(WINDOW as i64) as usize;
+    (place / 64, 1 << (place % 64))
 }
 
 /// The last trades, by a digest of each.
@@ -165,7 +172,7 @@ impl Recent {
 
     fn observe_name(&mut self, name: &str) -> Observation {
         let mut digest = Fnv1a::default();
-        digest.write(name);
+        digest.text(name);
         self.observe_digest(digest.finish())
     }
 
@@ -201,31 +208,6 @@ impl Recent {
             None => self.digests.push(digest),
         }
         self.next = (self.next + 1) % RECENT;
-    }
-}
-
-/// FNV-1a, 64 bits: the same on every machine and in every version, as ids made of it must be.
-/// Source: Fowler, Noll, Vo, <http://www.isthe.com/chongo/tech/comp/fnv/>.
-#[derive(Debug, Clone, Copy)]
-pub struct Fnv1a(u64);
-
-impl Default for Fnv1a {
-    fn default() -> Self {
-        Fnv1a(0xCBF2_9CE4_8422_2325)
-    }
-}
-
-impl Fnv1a {
-    /// Takes in a text, and that it ends.
-    pub fn write(&mut self, text: &str) {
-        for byte in text.bytes().chain([0]) {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-        }
-    }
-
-    /// What has come of it.
-    pub fn finish(self) -> u64 {
-        self.0
     }
 }
 

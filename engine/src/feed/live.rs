@@ -119,20 +119,19 @@ impl Live {
     /// A frame about the session. Returns why the connection is to end, if it is.
     #[cold]
     pub(super) fn control(&mut self, control: Control<'_>) -> Option<Ended> {
-        let connection = self.name.clone();
         let became_live = match control {
             Control::Acknowledged(about) => self.session.acknowledged(about),
             Control::Refused { about, code, words } => {
                 let (refused, became_live) = self.session.refused(about, Nanos::now());
                 let symbols = self.named(&refused);
-                tracing::error!(connection, %code, %symbols, "the exchange refused a subscription: {words}");
+                tracing::error!(connection = self.name, %code, %symbols, "the exchange refused a subscription: {words}");
                 became_live
             }
             Control::Heartbeat => false,
             Control::ShuttingDown => return Some(Ended::Announced),
         };
         if became_live {
-            tracing::info!(connection, "subscribed");
+            tracing::info!(connection = self.name, "subscribed");
         }
         None
     }

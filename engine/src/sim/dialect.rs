@@ -177,11 +177,24 @@ pub(crate) trait Dialect: Send + Sync {
     /// Where clients connect.
     fn default_path(&self) -> &'static str;
 
+    /// What stands between base and quote of a symbol, if anything.
+    fn separator(&self) -> Option<char>;
+
     /// Whether a symbol is well formed.
-    fn is_symbol(&self, text: &str) -> bool;
+    fn is_symbol(&self, text: &str) -> bool {
+        match self.separator() {
+            Some(separator) => are_names(text, separator),
+            None => is_name(text),
+        }
+    }
 
     /// The exchange's symbol for a pair, given by the usual names of its parts.
-    fn symbol(&self, base: &str, quote: &str) -> String;
+    fn symbol(&self, base: &str, quote: &str) -> String {
+        match self.separator() {
+            Some(separator) => format!("{base}{separator}{quote}"),
+            None => format!("{base}{quote}"),
+        }
+    }
 
     /// The session that a client opens with this path and query.
     fn open(&self, path: &str, query: Option<&str>) -> Result<Session, Refusal>;

@@ -5,6 +5,7 @@
 use fastrand::Rng;
 
 use super::number::{ONE, decimals};
+use crate::fnv1a::Fnv1a;
 
 /// Ten digits, as Binance's BTCUSDT had in 2024, with room for years of trades before the width changes.
 const FIRST_ID: u64 = 3_000_000_000;
@@ -138,7 +139,9 @@ fn made_up_price(name: u64) -> u64 {
 
 /// FNV-1a: the same number for the same name on every machine and in every version.
 pub(crate) fn name_number(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    let mut digest = Fnv1a::default();
+    digest.bytes(name.bytes());
+    digest.finish()
 }
 
 #[cfg(test)]

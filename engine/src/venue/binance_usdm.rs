@@ -22,8 +22,8 @@ use bumpalo::Bump;
 
 use super::binance::address::{self, Paths};
 use super::binance::message::{Answer, Message};
-use super::field::{required, sequence, text};
-use super::json::{Json, Value};
+use super::field::{sequence_number, text};
+use super::json::Json;
 use super::time::NANOS_PER_MILLI;
 use super::{
     Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
@@ -99,8 +99,8 @@ impl Venue for BinanceUsdm {
 #[cold]
 fn other_trade<'frame>(message: &Message<'_, 'frame>, symbols: &Symbols) -> Result<Frame<'frame>, Reject> {
     let instrument = symbols.find("s", text("s", message.symbol)?)?;
-    let id = required("t", message.id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
-    Ok(Frame::NoTrade { instrument, number: Some(sequence("t", id)?) })
+    let (_, number) = sequence_number("t", message.id)?;
+    Ok(Frame::NoTrade { instrument, number: Some(number) })
 }
 
 #[cfg(test)]

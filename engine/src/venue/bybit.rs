@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bumpalo::Bump;
 
-use super::field::{self, decimal, fields, optional_whole, price, required, text};
+use super::field::{self, decimal, fields, optional_whole, price, required, text, words};
 use super::json::{Json, Value};
 use super::time::{NANOS_PER_MILLI, whole};
 use super::{
@@ -60,10 +60,7 @@ impl Venue for Bybit {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let mut endpoint = endpoint.clone();
-        if endpoint.url.path() == "/" {
-            endpoint.url.set_path(PATH);
-        }
+        let endpoint = endpoint.or_path(PATH);
         Ok(Subscription::by_requests::<Self>(endpoint, instruments, |id, names| {
             let topics: Vec<_> = names.iter().map(|name| format!("{TOPIC}{name}")).collect();
             serde_json::json!({"op": "subscribe", "args": topics, "req_id": id.to_string()}).to_string()
@@ -116,7 +113,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             "ping" | "pong" => Control::Heartbeat,
             "subscribe" | "unsubscribe" => match required("success", self.success, Value::boolean, "true or false")? {
                 true => Control::Acknowledged(about),
-                false => Control::Refused { about, code: "", words: self.words.and_then(Value::text).unwrap_or("") },
+                false => Control::Refused { about, code: "", words: words(self.words) },
             },
             other => return Err(Reject::not_as_expected("op", other, "\"subscribe\" or \"ping\"")),
         }))

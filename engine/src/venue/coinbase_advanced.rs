@@ -64,11 +64,8 @@ impl Venue for CoinbaseAdvanced {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let subscribe = |channel: &str, names: &[&str]| {
-            serde_json::json!({"type": "subscribe", "channel": channel, "product_ids": names}).to_string()
-        };
         let mut subscription = Subscription::by_requests::<Self>(endpoint.clone(), instruments, |_, names| {
-            subscribe("market_trades", names)
+            serde_json::json!({"type": "subscribe", "channel": "market_trades", "product_ids": names}).to_string()
         });
         let heartbeats = serde_json::json!({"type": "subscribe", "channel": "heartbeats"}).to_string();
         let id = subscription.requests.len() as u64 + 1;
@@ -152,12 +149,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
                 None => Reject::missing("channel"),
             });
         }
-        let part = |value: Option<Value<'_, 'frame>>| value.and_then(Value::text).unwrap_or("");
-        let words = match (part(self.message), part(self.reason)) {
-            (message, "") => message,
-            (message, reason) => arena.alloc_str(&format!("{message}: {reason}")),
-        };
-        Ok(Frame::Control(Control::Refused { about: About::Unknown, code: "", words }))
+        Ok(coinbase::refused(self.message, self.reason, arena))
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::field::{self, array, decimal, fields, object, price, required, sequence, text};
+use super::field::{self, array, decimal, fields, price, sequence_number, text, words};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -97,10 +97,12 @@ fields!(Message {
     reason: "reason",
 });
 
+fields!(Channel { name: "name", products: "product_ids" });
+
 impl<'tape, 'frame> Message<'tape, 'frame> {
     #[inline]
     fn trade(&self, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-        let id = required("trade_id", self.id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
+        let (id, number) = sequence_number("trade_id", self.id)?;
         let maker = field::side("side", self.side, "buy", "sell")?;
         Ok(Trade {
             instrument: symbols.find("product_id", text("product_id", self.product)?)?,
@@ -109,7 +111,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             quantity: decimal("size", self.quantity)?,
             side: maker.opposite(),
             exchange_time_ns: rfc3339("time", self.time)?,
-            sequence: Some(sequence("trade_id", id)?),
+            sequence: Some(number),
             is_buyer_maker: Some(maker == Side::Buy),
             buyer_order_id: None,
             seller_order_id: None,
@@ -122,28 +124,15 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             "subscriptions" => {
                 let mut places = Vec::new_in(arena);
                 for channel in array("channels", self.channels)? {
-                    let (mut name, mut products) = (None, None);
-                    for (key, value) in object("channels", channel)? {
-                        match key {
-                            "name" => name = value.text(),
-                            "product_ids" => products = value.array(),
-                            _ => {}
-                        }
-                    }
-                    let products = products.into_iter().flatten().filter(|_| name == Some("matches"));
-                    places.extend(products.filter_map(Value::text).filter_map(|product| symbols.get(product)));
+                    let Channel { name, products } = Channel::read("channels", channel)?;
+                    let products = products.filter(|_| words(name) == "matches").and_then(Value::array);
+                    let products = products.into_iter().flatten().filter_map(Value::text);
+                    places.extend(products.filter_map(|product| symbols.get(product)));
                 }
                 Ok(Frame::Control(Control::Acknowledged(About::Instruments(places.into_bump_slice()))))
             }
             "heartbeat" => Ok(Frame::Control(Control::Heartbeat)),
-            "error" => {
-                let part = |value: Option<Value<'_, 'frame>>| value.and_then(Value::text).unwrap_or("");
-                let words = match (part(self.message), part(self.reason)) {
-                    (message, "") => message,
-                    (message, reason) => arena.alloc_str(&format!("{message}: {reason}")),
-                };
-                Ok(Frame::Control(Control::Refused { about: About::Unknown, code: "", words }))
-            }
+            "error" => Ok(coinbase::refused(self.message, self.reason, arena)),
             other => Err(Reject::not_as_expected("type", other, "\"match\"")),
         }
     }

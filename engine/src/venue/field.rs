@@ -106,6 +106,12 @@ pub fn text<'frame>(field: &'static str, value: Option<Value<'_, 'frame>>) -> Re
     required(field, value, Value::text, "text")
 }
 
+/// The text of a field that need not be there, empty if there is none.
+#[inline]
+pub fn words<'frame>(value: Option<Value<'_, 'frame>>) -> &'frame str {
+    value.and_then(Value::text).unwrap_or("")
+}
+
 /// A whole number that may be missing.
 ///
 /// # Errors
@@ -189,6 +195,16 @@ pub fn side(field: &'static str, value: Option<Value<'_, '_>>, buy: &str, sell: 
     }
 }
 
+/// A JSON number by which an exchange counts trades.
+///
+/// # Errors
+/// That it is missing, no such number, or does not fit the record's `long`.
+#[inline]
+pub fn sequence_number(field: &'static str, value: Option<Value<'_, '_>>) -> Result<(u64, i64), Reject> {
+    let id = required(field, value, Value::unsigned, "a number from 0 to 18446744073709551615")?;
+    Ok((id, sequence(field, id)?))
+}
+
 /// A text that is the number by which an exchange counts trades.
 ///
 /// # Errors
@@ -208,6 +224,6 @@ pub fn sequence_text<'frame>(
 /// # Errors
 /// That it does not.
 #[inline]
-pub fn sequence(field: &'static str, id: u64) -> Result<i64, Reject> {
+fn sequence(field: &'static str, id: u64) -> Result<i64, Reject> {
     i64::try_from(id).map_err(|_| Reject::new(field, format!("is {id}, the largest sequence is {}", i64::MAX)))
 }

@@ -30,8 +30,8 @@ use super::{
     About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols,
     Venue, kraken,
 };
+use crate::fnv1a::Fnv1a;
 use crate::instruments::Pair;
-use crate::sequence::Fnv1a;
 use crate::trade::{Content, Trade, TradeId};
 
 /// Decodes the trades of one connection.
@@ -112,9 +112,9 @@ fn trade<'frame>(mut fields: Elements<'_, 'frame>, instrument: usize) -> Result<
     let side = fields.next();
     let mut digest = Fnv1a::default();
     for part in [price.text(), quantity.text(), text("side", side)?] {
-        digest.write(part);
+        digest.text(part);
     }
-    fields.filter_map(Value::text).for_each(|part| digest.write(part));
+    fields.filter_map(Value::text).for_each(|part| digest.text(part));
     let content = Content { at_us: exchange_time_ns / NANOS_PER_MICRO, digest: digest.finish(), before: 0 };
     Ok(Trade {
         instrument,
@@ -138,7 +138,7 @@ fn event<'frame>(root: Value<'_, 'frame>, symbols: &Symbols, arena: &'frame Bump
     let Event { event, status, pair, words } = Event::read("frame", root)?;
     let (status, pair) = (status.and_then(Value::text), pair.and_then(Value::text));
     let about = About::named(pair, symbols, arena);
-    let words = words.and_then(Value::text).unwrap_or("");
+    let words = field::words(words);
     Ok(Frame::Control(match (text("event", event)?, status) {
         ("subscriptionStatus", Some("subscribed")) => Control::Acknowledged(about),
         ("subscriptionStatus", Some("error")) | ("error", _) => Control::Refused { about, code: "", words },

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bumpalo::Bump;
 
-use super::field::{self, decimal_number, fields, price_number, required, sequence, text};
+use super::field::{self, decimal_number, fields, price_number, required, sequence_number, text, words};
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
@@ -57,10 +57,7 @@ impl Venue for KrakenV2 {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let mut endpoint = endpoint.clone();
-        if endpoint.url.path() == "/" {
-            endpoint.url.set_path(PATH);
-        }
+        let endpoint = endpoint.or_path(PATH);
         Ok(Subscription::by_requests::<Self>(endpoint, instruments, |id, names| {
             let params = serde_json::json!({"channel": "trade", "symbol": names, "snapshot": false});
             serde_json::json!({"method": "subscribe", "params": params, "req_id": id}).to_string()
@@ -120,7 +117,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             self.result.and_then(Value::object).and_then(|mut fields| fields.find(|(key, _)| *key == "symbol"));
         let symbol = in_result.map(|(_, symbol)| symbol).or(self.symbol).and_then(Value::text);
         let about = About::named(symbol, symbols, arena);
-        let words = self.error.and_then(Value::text).unwrap_or("");
+        let words = words(self.error);
         Ok(Frame::Control(match succeeded {
             true => Control::Acknowledged(about),
             false => Control::Refused { about, code: "", words },
@@ -133,7 +130,7 @@ fields!(Element { symbol: "symbol", side: "side", price: "price", quantity: "qty
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
     let Element { symbol, side, price, quantity, id, time } = Element::read("data", element)?;
-    let id = required("trade_id", id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
+    let (id, number) = sequence_number("trade_id", id)?;
     Ok(Trade {
         instrument: symbols.find("symbol", text("symbol", symbol)?)?,
         id: TradeId::Number(id),
@@ -141,7 +138,7 @@ fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<
         quantity: decimal_number("qty", quantity)?,
         side: field::side("side", side, "buy", "sell")?,
         exchange_time_ns: rfc3339("timestamp", time)?,
-        sequence: Some(sequence("trade_id", id)?),
+        sequence: Some(number),
         is_buyer_maker: None,
         buyer_order_id: None,
         seller_order_id: None,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bumpalo::Bump;
 
-use super::field::{self, decimal, fields, object, price, sequence_text, text};
+use super::field::{self, decimal, fields, object, price, sequence_text, text, words};
 use super::json::{Json, Value};
 use super::time::milliseconds_text;
 use super::{
@@ -61,10 +61,7 @@ impl Venue for Okx {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let mut endpoint = endpoint.clone();
-        if endpoint.url.path() == "/" {
-            endpoint.url.set_path(PATH);
-        }
+        let endpoint = endpoint.or_path(PATH);
         let channel = if endpoint.url.path().ends_with("/business") { "trades-all" } else { "trades" };
         Ok(Subscription::by_requests::<Self>(endpoint, instruments, |_, names| {
             let args: Vec<_> =
@@ -119,8 +116,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     #[cold]
     fn event(&self, symbols: &Symbols, arena: &'frame Bump) -> Result<Frame<'frame>, Reject> {
         let event = self.event.ok_or_else(|| Reject::missing("data"))?;
-        let part = |value: Option<Value<'_, 'frame>>| value.and_then(Value::text).unwrap_or("");
-        let (code, words) = (part(self.code), part(self.words));
+        let (code, words) = (words(self.code), words(self.words));
         let name = self.argument.and_then(|_| self.of_argument("instId").ok()?);
         let about = About::named(name, symbols, arena);
         Ok(Frame::Control(match text("event", Some(event))? {

@@ -28,6 +28,17 @@ pub struct Endpoint {
     pub time_unit: TimeUnit,
 }
 
+impl Endpoint {
+    /// With this path, if it has none of its own.
+    pub(super) fn or_path(&self, path: &str) -> Endpoint {
+        let mut endpoint = self.clone();
+        if endpoint.url.path() == "/" {
+            endpoint.url.set_path(path);
+        }
+        endpoint
+    }
+}
+
 /// A symbol under all its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {

@@ -122,10 +122,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
 
 /// The value of one to eighteen digits.
 fn digits(text: &[u8]) -> Option<i64> {
-    if !(1..=18).contains(&text.len()) {
-        return None;
-    }
-    text.iter().try_fold(0, |value: i64, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+    let (len, value) = digits::leading(text, 0);
+    (len == text.len() && (1..=18).contains(&len)).then_some(value as i64)
 }
 
 /// Nanoseconds of one to nine digits behind the point.

@@ -42,12 +42,8 @@ impl Dialect for Binance {
         "/ws"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        is_name(text)
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}{quote}")
+    fn separator(&self) -> Option<char> {
+        None
     }
 
     /// `/ws`, `/ws/<stream>`, `/stream`, `/stream?streams=<a>/<b>`; `timeUnit=MICROSECOND` with any of them.

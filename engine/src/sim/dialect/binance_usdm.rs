@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::binance::{self, COMBINED};
-use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol, is_name};
+use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol};
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
 use crate::venue::protocol::Protocol;
@@ -37,12 +37,8 @@ impl Dialect for BinanceUsdm {
         "/public/ws"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        is_name(text)
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}{quote}")
+    fn separator(&self) -> Option<char> {
+        None
     }
 
     /// `/public` or `/market`, then what the spot exchange has; without either, the old addresses.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{object, repeated, texts};
-use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol, is_name};
+use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol};
 use crate::sim::market::name_number;
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
@@ -34,12 +34,8 @@ impl Dialect for Bybit {
         "/v5/public/spot"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        is_name(text)
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}{quote}")
+    fn separator(&self) -> Option<char> {
+        None
     }
 
     fn open(&self, path: &str, _query: Option<&str>) -> Result<Session, Refusal> {

@@ -10,9 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::request::texts;
-use super::{
-    Dialect, Recorded, Refusal, Request, Rules, SEQUENCE, Session, Shape, Snapshot, Symbol, are_names, symbol_of,
-};
+use super::{Dialect, Recorded, Refusal, Request, Rules, SEQUENCE, Session, Shape, Snapshot, Symbol, symbol_of};
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
 use crate::sim::timestamp::iso_nanos;
@@ -49,12 +47,8 @@ impl Dialect for CoinbaseAdvanced {
         "/"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        are_names(text, '-')
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}-{quote}")
+    fn separator(&self) -> Option<char> {
+        Some('-')
     }
 
     fn open(&self, path: &str, _query: Option<&str>) -> Result<Session, Refusal> {

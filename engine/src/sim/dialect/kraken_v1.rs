@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::request::{object, repeated, texts};
-use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Snapshot, Symbol, are_names, symbol_of};
+use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Snapshot, Symbol, symbol_of};
 use crate::sim::market::name_number;
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
@@ -32,8 +32,8 @@ impl Dialect for KrakenV1 {
         "/"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        are_names(text, '/')
+    fn separator(&self) -> Option<char> {
+        Some('/')
     }
 
     /// Bitcoin is `XBT` here, Dogecoin `XDG`.

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::request::{object, repeated, texts};
-use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Snapshot, Symbol, are_names, symbol_of};
+use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Snapshot, Symbol, symbol_of};
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
 use crate::sim::timestamp::iso_micros;
@@ -29,12 +29,8 @@ impl Dialect for KrakenV2 {
         "/v2"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        are_names(text, '/')
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}/{quote}")
+    fn separator(&self) -> Option<char> {
+        Some('/')
     }
 
     fn open(&self, path: &str, _query: Option<&str>) -> Result<Session, Refusal> {

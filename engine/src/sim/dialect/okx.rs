@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{object, repeated};
-use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol, are_names, symbol_of};
+use super::{Dialect, Recorded, Refusal, Request, Rules, Session, Shape, Symbol, symbol_of};
 use crate::sim::number::Spelling;
 use crate::sim::template::Template;
 use crate::venue::protocol::Protocol;
@@ -31,12 +31,8 @@ impl Dialect for Okx {
         "/ws/v5/public"
     }
 
-    fn is_symbol(&self, text: &str) -> bool {
-        are_names(text, '-')
-    }
-
-    fn symbol(&self, base: &str, quote: &str) -> String {
-        format!("{base}-{quote}")
+    fn separator(&self) -> Option<char> {
+        Some('-')
     }
 
     fn open(&self, path: &str, _query: Option<&str>) -> Result<Session, Refusal> {

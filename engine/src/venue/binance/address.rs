@@ -26,10 +26,7 @@ pub(in crate::venue) fn subscription<V: Venue>(
     channel: &str,
     instruments: &[Instrument],
 ) -> Result<Subscription, String> {
-    let mut endpoint = endpoint.clone();
-    if endpoint.url.path() == "/" {
-        endpoint.url.set_path(paths.bare[0]);
-    }
+    let mut endpoint = endpoint.or_path(paths.bare[0]);
     let path = endpoint.url.path().trim_end_matches('/');
     let is_combined = paths.combined.contains(&path);
     if !is_combined && !paths.bare.contains(&path) {

@@ -1,7 +1,7 @@
 //! Binance's messages, which its markets share.
 
 use crate::trade::{Side, Trade, TradeId};
-use crate::venue::field::{decimal, object, price, required, sequence, text};
+use crate::venue::field::{self, decimal, object, price, required, sequence_number, text};
 use crate::venue::json::{Fields, Value};
 use crate::venue::time::whole;
 use crate::venue::{About, Control, Frame, Reject, Symbols};
@@ -71,8 +71,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         symbols: &Symbols,
         time_unit_ns: i64,
     ) -> Result<Trade<'frame>, Reject> {
-        let id = required(id_field, id, Value::unsigned, "a number from 0 to 18446744073709551615")?;
-        let sequence = sequence(id_field, id)?;
+        let (id, number) = sequence_number(id_field, id)?;
         let exchange_time_ns = whole("T", self.time, time_unit_ns)?;
         let buyer_is_maker = required("m", self.buyer_is_maker, Value::boolean, "true or false")?;
         Ok(Trade {
@@ -82,7 +81,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             quantity: decimal("q", self.quantity)?,
             side: if buyer_is_maker { Side::Sell } else { Side::Buy },
             exchange_time_ns,
-            sequence: Some(sequence),
+            sequence: Some(number),
             is_buyer_maker: Some(buyer_is_maker),
             buyer_order_id: None,
             seller_order_id: None,
@@ -120,7 +119,7 @@ impl<'tape, 'frame> Answer<'tape, 'frame> {
         let about = id.map_or(About::Oldest, About::Request);
         if let Some(code) = code {
             let code = required("code", Some(code), Value::number, "a number")?;
-            let words = words.and_then(Value::text).unwrap_or("");
+            let words = field::words(words);
             return Ok(Frame::Control(Control::Refused { about, code, words }));
         }
         match (answer.result, id) {
