@@ -84,7 +84,8 @@ impl Engine {
             Some(_) => misconfigured(error).into(),
             None => wrong(error),
         })?;
-        // First of all: an idempotent client of librdkafka gets its producer id half a second after it is made.
+        // First of all: librdkafka asks for the producer id, without which an idempotent client sends nothing, half a
+        // second after it is made, or when it gets metadata, for which the topics are looked up next.
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
         let clients = clients.collect::<Result<Vec<_>, _>>()?;

@@ -34,8 +34,8 @@ use verify::{Judged, Verdict, Verifier};
 const LOOK: Duration = Duration::from_millis(100);
 /// An interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Left out of the latencies at the beginning, in demos that last three seconds or more: librdkafka takes half a second to
-/// get the producer id without which an idempotent producer sends nothing, and the trades of that time wait for it.
+/// Left out of the latencies at the beginning, in demos that last three seconds or more: the first trades wait for what
+/// is done once.
 pub const WARM_UP: Duration = Duration::from_secs(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
 /// Longest wait, without any progress, for trades to come out once all are sent.
