@@ -17,9 +17,10 @@ use crate::config::shown;
 use crate::cores::{CpuSet, Wait};
 use crate::net::dial::{DialError, Dialed, dial};
 use crate::pace::Pace;
+use crate::session::backoff::Bounds;
 use crate::session::{Backoff, Session};
 use crate::throttle::Throttle;
-use crate::venue::{Protocol, Reject, Subscription, Venue};
+use crate::venue::{Protocol, Reject, Requests, Subscription, Venue};
 use crate::ws::buffer::ReceiveBuffer;
 use crate::ws::deframe::{Deframer, Message, Violation};
 use crate::ws::frame;
@@ -81,6 +82,8 @@ pub struct Connection<V> {
     line: Line<V>,
     buffer: ReceiveBuffer,
     backoff: Backoff,
+    /// Whether market data has come on this connection.
+    proven: bool,
     throttle: Throttle,
 }
 
@@ -96,9 +99,22 @@ impl<V: Venue> Connection<V> {
         let Assignment { feed, protocol: _, number, subscription, prefixes, has_twins, pace } = assignment;
         let line = core.borrow_mut().line(&subscription, feed, name::<V>(number, 0), prefixes, has_twins);
         let buffer = ReceiveBuffer::new(BUFFER_INITIAL, Deframer::buffer_needed(surroundings.max_frame_bytes));
-        let backoff = Backoff::new(fastrand::u64(..));
+        let backoff = Backoff::new(Bounds::default(), fastrand::u64(..));
         let throttle = Throttle::new(REJECT_LOG_INTERVAL);
-        Connection { core, slot, stopping, surroundings, number, subscription, pace, line, buffer, backoff, throttle }
+        Connection {
+            core,
+            slot,
+            stopping,
+            surroundings,
+            number,
+            subscription,
+            pace,
+            line,
+            buffer,
+            backoff,
+            proven: false,
+            throttle,
+        }
     }
 
     /// Connects, reads, and connects again, until the engine stops.
@@ -167,8 +183,10 @@ impl<V: Venue> Connection<V> {
             Ok(waiter) => waiter,
             Err(error) => return Ended::Io(error),
         };
-        let Subscription { requests, instruments, .. } = &self.subscription;
-        let session = Session::new(requests.clone(), instruments.len(), V::FACTS.limits, fastrand::f64(), Nanos::now());
+        let Subscription { endpoint, instruments, by_address } = &self.subscription;
+        let names = instruments.iter().map(|instrument| instrument.requested.clone());
+        let requests = Requests::of::<V>(endpoint.clone());
+        let session = Session::new(V::FACTS.limits, requests, names, *by_address, fastrand::f64(), Nanos::now());
         let symbols = instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
         let name = self.line.name().to_string();
         let mut live = Live { stream: dialed.stream, session, name, symbols, gone: None };
@@ -271,7 +289,10 @@ impl<V: Venue> Connection<V> {
             }
             match message {
                 Message::Text(payload) => match core.text(&mut self.line, payload, received) {
-                    Outcome::Data => self.backoff.proven(),
+                    Outcome::Data => {
+                        self.backoff.proven();
+                        self.proven = true;
+                    }
                     Outcome::Control(control) => announced = live.control(control).or(announced),
                     Outcome::Rejected(reject) => {
                         log_reject(&mut self.throttle, &self.line.name, &reject);
@@ -298,7 +319,7 @@ impl<V: Venue> Connection<V> {
         match ended {
             Ended::Stopping => tracing::info!(connection, "closed: {ended}"),
             // Elsewhere the exchange may be well, unless this one had brought nothing, either.
-            Ended::Announced | Ended::Aged if self.backoff.take_proof() => {
+            Ended::Announced | Ended::Aged if std::mem::take(&mut self.proven) => {
                 tracing::info!(connection, retry_in_ms = 0, "connection ended: {ended}");
             }
             _ => {

@@ -66,14 +66,14 @@ impl Live {
         loop {
             match self.session.step(now) {
                 Step::Send(text) => {
-                    let request = frame::text(text);
+                    let request = frame::text(&text);
                     if let Err(error) = self.stream.send(&request) {
                         return self.end(Ended::Io(error));
                     }
                 }
                 Step::Unanswered(places) => {
                     let symbols = self.named(&places);
-                    tracing::error!(connection = self.name, %symbols, "the exchange did not acknowledge: it is tried again with the next connection");
+                    tracing::error!(connection = self.name, %symbols, "the exchange did not acknowledge a subscription, it is asked for again later");
                 }
                 Step::GiveUp(why) => return self.end(Ended::GaveUp(why)),
                 Step::Renew => return self.end(Ended::Aged),
@@ -119,19 +119,25 @@ impl Live {
     /// A frame about the session. Returns why the connection is to end, if it is.
     #[cold]
     pub(super) fn control(&mut self, control: Control<'_>) -> Option<Ended> {
-        let became_live = match control {
-            Control::Acknowledged(about) => self.session.acknowledged(about),
+        let now = Nanos::now();
+        match control {
+            Control::Acknowledged(about) => self.session.subscriptions().acknowledged(about, now),
+            Control::Unsubscribed(about) => self.session.subscriptions().unsubscribed(about, now),
+            Control::Standing(places) => self.session.subscriptions().standing(places, now),
             Control::Refused { about, code, words } => {
-                let (refused, became_live) = self.session.refused(about, Nanos::now());
-                let symbols = self.named(&refused);
-                tracing::error!(connection = self.name, %code, %symbols, "the exchange refused a subscription: {words}");
-                became_live
+                let refused = self.session.refused(about, now);
+                if refused.is_empty() {
+                    tracing::warn!(connection = self.name, %code, "the exchange refused a request, its symbols are asked for in parts: {words}");
+                } else {
+                    let symbols = self.named(&refused);
+                    tracing::error!(connection = self.name, %code, %symbols, "the exchange refused a subscription, it is asked for again later: {words}");
+                }
             }
-            Control::Heartbeat => false,
+            Control::Heartbeat => {}
             Control::ShuttingDown => return Some(Ended::Announced),
-        };
-        if became_live {
-            tracing::info!(connection = self.name, "subscribed");
+        }
+        if self.session.subscriptions().take_settled() {
+            tracing::info!(connection = self.name, symbols = self.session.subscriptions().count(), "subscribed");
         }
         None
     }

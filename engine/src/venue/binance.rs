@@ -26,7 +26,7 @@ use super::json::Json;
 use super::time::in_units;
 use super::{
     Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
-    field,
+    Verb, field,
 };
 use crate::instruments::Pair;
 use crate::trade::{Side, Trade, TradeId};
@@ -38,6 +38,9 @@ pub const DEFAULT_URL: &str = "wss://stream.binance.com:9443/ws";
 
 /// Paths whose frames are as they are, and paths whose frames are wrapped in `stream` and `data`.
 const PATHS: address::Paths = address::Paths { bare: &["/ws"], combined: &["/stream"] };
+
+/// The part of a stream's name behind the symbol.
+const CHANNEL: &str = "trade";
 
 /// Decodes the trades of one connection.
 pub struct Binance {
@@ -51,6 +54,7 @@ impl Venue for Binance {
         protocol: "spot",
         url: DEFAULT_URL,
         serves: |_| true,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 1_024,
             symbols_per_request: 200,
@@ -72,7 +76,11 @@ impl Venue for Binance {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        address::subscription::<Self>(endpoint, &PATHS, "trade", instruments)
+        address::subscription(endpoint, &PATHS, CHANNEL, instruments)
+    }
+
+    fn request(_: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String {
+        address::request(CHANNEL, verb, id, names)
     }
 
     fn new(subscription: &Subscription) -> Self {

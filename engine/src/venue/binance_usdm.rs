@@ -27,6 +27,7 @@ use super::json::Json;
 use super::time::NANOS_PER_MILLI;
 use super::{
     Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
+    Verb,
 };
 use crate::instruments::Pair;
 
@@ -41,6 +42,7 @@ impl Venue for BinanceUsdm {
         protocol: "usdm",
         url: "wss://fstream.binance.com/public/stream",
         serves: |_| true,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 1_024,
             symbols_per_request: 200,
@@ -59,8 +61,11 @@ impl Venue for BinanceUsdm {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let channel = if endpoint.url.path().starts_with("/market/") { "aggTrade" } else { "trade" };
-        address::subscription::<Self>(endpoint, &PATHS, channel, instruments)
+        address::subscription(endpoint, &PATHS, channel(endpoint), instruments)
+    }
+
+    fn request(endpoint: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String {
+        address::request(channel(endpoint), verb, id, names)
     }
 
     fn new(_: &Subscription) -> Self {
@@ -101,6 +106,11 @@ fn other_trade<'frame>(message: &Message<'_, 'frame>, symbols: &Symbols) -> Resu
     let instrument = symbols.find("s", text("s", message.symbol)?)?;
     let (_, number) = sequence_number("t", message.id)?;
     Ok(Frame::NoTrade { instrument, number: Some(number) })
+}
+
+/// The part of a stream's name behind the symbol.
+fn channel(endpoint: &Endpoint) -> &'static str {
+    if endpoint.url.path().starts_with("/market/") { "aggTrade" } else { "trade" }
 }
 
 #[cfg(test)]

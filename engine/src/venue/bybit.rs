@@ -21,7 +21,7 @@ use super::json::{Json, Value};
 use super::time::{NANOS_PER_MILLI, whole};
 use super::{
     About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Ping, Reject, SequenceRule, Subscription,
-    Symbols, Venue,
+    Symbols, Venue, Verb,
 };
 use crate::instruments::{self, Pair};
 use crate::trade::{Trade, TradeId};
@@ -38,6 +38,7 @@ impl Venue for Bybit {
         protocol: "v5",
         url: "wss://stream.bybit.com/v5/public/spot",
         serves: |_| true,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 200,
             symbols_per_request: 10,
@@ -60,11 +61,13 @@ impl Venue for Bybit {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let endpoint = endpoint.or_path(PATH);
-        Ok(Subscription::by_requests::<Self>(endpoint, instruments, |id, names| {
-            let topics: Vec<_> = names.iter().map(|name| format!("{TOPIC}{name}")).collect();
-            serde_json::json!({"op": "subscribe", "args": topics, "req_id": id.to_string()}).to_string()
-        }))
+        Ok(Subscription::by_requests(endpoint.or_path(PATH), instruments))
+    }
+
+    fn request(_: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String {
+        let topics: Vec<_> = names.iter().map(|name| format!("{TOPIC}{name}")).collect();
+        let operation = verb.pick("subscribe", "unsubscribe");
+        serde_json::json!({"op": operation, "args": topics, "req_id": id.to_string()}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {

@@ -23,8 +23,8 @@ use super::field::{self, array, decimal, fields, object, price, sequence_text, t
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
-    About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, Request, SequenceRule, Subscription,
-    Symbols, Venue, coinbase,
+    Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
+    Verb, coinbase,
 };
 use crate::instruments::Pair;
 use crate::trade::{Trade, TradeId};
@@ -43,6 +43,7 @@ impl Venue for CoinbaseAdvanced {
         protocol: "advanced",
         url: "wss://advanced-trade-ws.coinbase.com",
         serves: |url| !url.host_str().is_some_and(|host| host.starts_with("ws-feed")),
+        opening: Some(r#"{"type":"subscribe","channel":"heartbeats"}"#),
         limits: Limits {
             symbols_per_connection: 100,
             symbols_per_request: 50,
@@ -64,13 +65,12 @@ impl Venue for CoinbaseAdvanced {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let mut subscription = Subscription::by_requests::<Self>(endpoint.clone(), instruments, |_, names| {
-            serde_json::json!({"type": "subscribe", "channel": "market_trades", "product_ids": names}).to_string()
-        });
-        let heartbeats = serde_json::json!({"type": "subscribe", "channel": "heartbeats"}).to_string();
-        let id = subscription.requests.len() as u64 + 1;
-        subscription.requests.push(Request { id, text: heartbeats, instruments: 0..0 });
-        Ok(subscription)
+        Ok(Subscription::by_requests(endpoint.clone(), instruments))
+    }
+
+    fn request(_: &Endpoint, verb: Verb, _: u64, names: &[&str]) -> String {
+        let kind = verb.pick("subscribe", "unsubscribe");
+        serde_json::json!({"type": kind, "channel": "market_trades", "product_ids": names}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {
@@ -138,7 +138,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
                 places.extend(products.filter_map(|product| symbols.get(&book(product))));
             }
         }
-        Ok(Frame::Control(Control::Acknowledged(About::Instruments(places.into_bump_slice()))))
+        Ok(Frame::Control(Control::Standing(places.into_bump_slice())))
     }
 
     #[cold]

@@ -22,8 +22,8 @@ use super::field::{self, array, decimal, fields, price, sequence_number, text, w
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
-    About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols,
-    Venue, coinbase,
+    Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
+    Verb, coinbase,
 };
 use crate::instruments::Pair;
 use crate::trade::{Side, Trade, TradeId};
@@ -37,6 +37,7 @@ impl Venue for CoinbaseExchange {
         protocol: "exchange",
         url: "wss://ws-feed.exchange.coinbase.com",
         serves: |url| url.host_str().is_some_and(|host| host.starts_with("ws-feed")),
+        opening: None,
         limits: Limits {
             symbols_per_connection: 100,
             symbols_per_request: 100,
@@ -56,10 +57,12 @@ impl Venue for CoinbaseExchange {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        Ok(Subscription::by_requests::<Self>(endpoint.clone(), instruments, |_, names| {
-            let channels = ["matches", "heartbeat"];
-            serde_json::json!({"type": "subscribe", "product_ids": names, "channels": channels}).to_string()
-        }))
+        Ok(Subscription::by_requests(endpoint.clone(), instruments))
+    }
+
+    fn request(_: &Endpoint, verb: Verb, _: u64, names: &[&str]) -> String {
+        let kind = verb.pick("subscribe", "unsubscribe");
+        serde_json::json!({"type": kind, "product_ids": names, "channels": ["matches", "heartbeat"]}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {
@@ -129,7 +132,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
                     let products = products.into_iter().flatten().filter_map(Value::text);
                     places.extend(products.filter_map(|product| symbols.get(product)));
                 }
-                Ok(Frame::Control(Control::Acknowledged(About::Instruments(places.into_bump_slice()))))
+                Ok(Frame::Control(Control::Standing(places.into_bump_slice())))
             }
             "heartbeat" => Ok(Frame::Control(Control::Heartbeat)),
             "error" => Ok(coinbase::refused(self.message, self.reason, arena)),

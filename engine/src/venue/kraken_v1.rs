@@ -28,7 +28,7 @@ use super::json::{Elements, Json, Value};
 use super::time::{NANOS_PER_MICRO, seconds_text};
 use super::{
     About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols,
-    Venue, kraken,
+    Venue, Verb, kraken,
 };
 use crate::fnv1a::Fnv1a;
 use crate::instruments::Pair;
@@ -43,6 +43,7 @@ impl Venue for KrakenV1 {
         protocol: "v1",
         url: "wss://ws.kraken.com",
         serves: |_| true,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 250,
             symbols_per_request: 50,
@@ -63,10 +64,12 @@ impl Venue for KrakenV1 {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        Ok(Subscription::by_requests::<Self>(endpoint.clone(), instruments, |id, names| {
-            let trade = serde_json::json!({"name": "trade"});
-            serde_json::json!({"event": "subscribe", "pair": names, "subscription": trade, "reqid": id}).to_string()
-        }))
+        Ok(Subscription::by_requests(endpoint.clone(), instruments))
+    }
+
+    fn request(_: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String {
+        let (event, trade) = (verb.pick("subscribe", "unsubscribe"), serde_json::json!({"name": "trade"}));
+        serde_json::json!({"event": event, "pair": names, "subscription": trade, "reqid": id}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {
@@ -141,6 +144,7 @@ fn event<'frame>(root: Value<'_, 'frame>, symbols: &Symbols, arena: &'frame Bump
     let words = field::words(words);
     Ok(Frame::Control(match (text("event", event)?, status) {
         ("subscriptionStatus", Some("subscribed")) => Control::Acknowledged(about),
+        ("subscriptionStatus", Some("unsubscribed")) => Control::Unsubscribed(about),
         ("subscriptionStatus", Some("error")) | ("error", _) => Control::Refused { about, code: "", words },
         ("heartbeat" | "systemStatus" | "pong" | "subscriptionStatus", _) => Control::Heartbeat,
         (other, _) => return Err(Reject::not_as_expected("event", other, "one that Kraken documents")),

@@ -22,7 +22,7 @@ use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
     About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols,
-    Venue, kraken,
+    Venue, Verb, kraken,
 };
 use crate::instruments::Pair;
 use crate::trade::{Trade, TradeId};
@@ -38,6 +38,7 @@ impl Venue for KrakenV2 {
         protocol: "v2",
         url: "wss://ws.kraken.com/v2",
         serves: |url| url.path().trim_end_matches('/') == PATH,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 250,
             symbols_per_request: 50,
@@ -57,11 +58,16 @@ impl Venue for KrakenV2 {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let endpoint = endpoint.or_path(PATH);
-        Ok(Subscription::by_requests::<Self>(endpoint, instruments, |id, names| {
-            let params = serde_json::json!({"channel": "trade", "symbol": names, "snapshot": false});
-            serde_json::json!({"method": "subscribe", "params": params, "req_id": id}).to_string()
-        }))
+        Ok(Subscription::by_requests(endpoint.or_path(PATH), instruments))
+    }
+
+    fn request(_: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String {
+        let params = match verb {
+            Verb::Subscribe => serde_json::json!({"channel": "trade", "symbol": names, "snapshot": false}),
+            Verb::Unsubscribe => serde_json::json!({"channel": "trade", "symbol": names}),
+        };
+        let method = verb.pick("subscribe", "unsubscribe");
+        serde_json::json!({"method": method, "params": params, "req_id": id}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {
@@ -101,16 +107,17 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
     /// The answer to a request, or nothing we know.
     #[cold]
     fn answer(&self, symbols: &Symbols, arena: &'frame Bump) -> Result<Frame<'frame>, Reject> {
-        match self.method.and_then(Value::text) {
+        let done = match self.method.and_then(Value::text) {
             Some("pong") => return Ok(Frame::Control(Control::Heartbeat)),
-            Some("subscribe" | "unsubscribe") => {}
+            Some("subscribe") => Control::Acknowledged,
+            Some("unsubscribe") => Control::Unsubscribed,
             _ => {
                 return Err(match self.channel {
                     Some(channel) => Reject::mistyped("channel", channel, "\"trade\""),
                     None => Reject::missing("channel"),
                 });
             }
-        }
+        };
         let succeeded = required("success", self.success, Value::boolean, "true or false")?;
         // It stands in the result, or, where there is none, at the top level.
         let in_result =
@@ -119,7 +126,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         let about = About::named(symbol, symbols, arena);
         let words = words(self.error);
         Ok(Frame::Control(match succeeded {
-            true => Control::Acknowledged(about),
+            true => done(about),
             false => Control::Refused { about, code: "", words },
         }))
     }

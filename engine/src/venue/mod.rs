@@ -11,7 +11,7 @@
 //!    - [`Venue::FACTS`] has its names, its address and its limits.
 //!    - [`Venue::instrument`] checks a symbol's form and knows base and quote. What it cannot know is an error, never a
 //!      guess; [`crate::instruments`] helps.
-//!    - [`Venue::subscription`] turns symbols into the requests of one connection.
+//!    - [`Venue::subscription`] says where a connection goes, [`Venue::request`] writes what it asks for there.
 //!    - [`Venue::decode`] turns a frame into trades or into something for the session. `fields!` declares the fields that
 //!      matter and walks over an object once; then each is checked by a function of [`field`], which names it in the
 //!      reason of a refusal. Side is always the taker's, prices and quantities stay the exchange's text.
@@ -49,7 +49,7 @@ use crate::trade::Trade;
 use json::Json;
 pub use protocol::{Protocol, Visit};
 pub use reject::Reject;
-pub use subscription::{Endpoint, Instrument, Request, Subscription, Symbols, TimeUnit};
+pub use subscription::{Endpoint, Instrument, Requests, Subscription, Symbols, TimeUnit, Verb};
 
 /// Most characters of a frame's own text that a reason repeats.
 const MAX_SHOWN: usize = 80;
@@ -65,6 +65,8 @@ pub struct Facts {
     pub url: &'static str,
     /// Whether an address that was given is this protocol's; of an exchange's protocols the first that says so is taken.
     pub serves: fn(&Url) -> bool,
+    /// What the exchange is told once on each connection, behind the first request. No answer is awaited.
+    pub opening: Option<&'static str>,
     /// What the exchange allows.
     pub limits: Limits,
 }
@@ -136,11 +138,15 @@ pub trait Venue: Sized + 'static {
     /// A sentence that names the symbol and the way out.
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String>;
 
-    /// What one connection asks for to carry `instruments`, no more of them than the limits allow.
+    /// Where one connection goes to carry `instruments`, no more of them than the limits allow.
     ///
     /// # Errors
     /// A sentence that names what is wrong with the address, and the way out.
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String>;
+
+    /// The request that subscribes or unsubscribes instruments of these names on a connection to `endpoint`. `id` is for
+    /// the answer to repeat, where the exchange does that.
+    fn request(endpoint: &Endpoint, verb: Verb, id: u64, names: &[&str]) -> String;
 
     /// The venue as one connection needs it.
     fn new(subscription: &Subscription) -> Self;
@@ -178,9 +184,13 @@ pub enum Frame<'frame> {
 /// A frame about the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Control<'frame> {
-    /// A subscription stands.
+    /// A subscription stands; or, if the answer says no more than what it is the answer to, what was asked was done.
     Acknowledged(About<'frame>),
-    /// A subscription was refused.
+    /// A subscription stands no longer, as was asked.
+    Unsubscribed(About<'frame>),
+    /// These subscriptions stand and no others, by the instruments' places among those of the connection.
+    Standing(&'frame [usize]),
+    /// A request was refused.
     Refused {
         /// Which.
         about: About<'frame>,

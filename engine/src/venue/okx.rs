@@ -21,7 +21,7 @@ use super::json::{Json, Value};
 use super::time::milliseconds_text;
 use super::{
     About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Ping, Reject, SequenceRule, Subscription,
-    Symbols, Venue,
+    Symbols, Venue, Verb,
 };
 use crate::instruments::{self, Pair};
 use crate::trade::{Trade, TradeId};
@@ -39,6 +39,7 @@ impl Venue for Okx {
         protocol: "v5",
         url: "wss://ws.okx.com:8443/ws/v5/public",
         serves: |_| true,
+        opening: None,
         limits: Limits {
             symbols_per_connection: 250,
             symbols_per_request: 50,
@@ -61,13 +62,13 @@ impl Venue for Okx {
     }
 
     fn subscription(endpoint: &Endpoint, instruments: &[Instrument]) -> Result<Subscription, String> {
-        let endpoint = endpoint.or_path(PATH);
+        Ok(Subscription::by_requests(endpoint.or_path(PATH), instruments))
+    }
+
+    fn request(endpoint: &Endpoint, verb: Verb, _: u64, names: &[&str]) -> String {
         let channel = if endpoint.url.path().ends_with("/business") { "trades-all" } else { "trades" };
-        Ok(Subscription::by_requests::<Self>(endpoint, instruments, |_, names| {
-            let args: Vec<_> =
-                names.iter().map(|name| serde_json::json!({"channel": channel, "instId": name})).collect();
-            serde_json::json!({"op": "subscribe", "args": args}).to_string()
-        }))
+        let args: Vec<_> = names.iter().map(|name| serde_json::json!({"channel": channel, "instId": name})).collect();
+        serde_json::json!({"op": verb.pick("subscribe", "unsubscribe"), "args": args}).to_string()
     }
 
     fn new(_: &Subscription) -> Self {
@@ -121,9 +122,10 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
         let about = About::named(name, symbols, arena);
         Ok(Frame::Control(match text("event", Some(event))? {
             "subscribe" => Control::Acknowledged(about),
+            "unsubscribe" => Control::Unsubscribed(about),
             "error" => Control::Refused { about, code, words },
             "notice" if code == SERVICE_UPGRADE => Control::ShuttingDown,
-            "notice" | "unsubscribe" | "channel-conn-count" => Control::Heartbeat,
+            "notice" | "channel-conn-count" => Control::Heartbeat,
             other => return Err(Reject::not_as_expected("event", other, "one that OKX documents")),
         }))
     }

@@ -1,7 +1,6 @@
 //! What a connection asks for.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use url::Url;
 
@@ -77,36 +76,57 @@ pub struct Subscription {
     pub endpoint: Endpoint,
     /// What this connection carries.
     pub instruments: Vec<Instrument>,
-    /// The requests to send, in order; none where the address itself subscribes.
-    pub requests: Vec<Request>,
-}
-
-/// A message to the exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// What the acknowledgement repeats, where it does.
-    pub id: u64,
-    /// The message's text.
-    pub text: String,
-    /// The instruments that it asks for, by their places among those of the connection; none if no answer is awaited.
-    pub instruments: Range<usize>,
+    /// Whether the address itself subscribes; else requests do.
+    pub by_address: bool,
 }
 
 impl Subscription {
-    /// A subscription by requests, each for as many instruments as the limits allow. `text` writes one of them, of an
-    /// id and the names that it asks for.
-    pub fn by_requests<V: Venue>(
-        endpoint: Endpoint,
-        instruments: &[Instrument],
-        text: impl Fn(u64, &[&str]) -> String,
-    ) -> Self {
-        let per_request = V::FACTS.limits.symbols_per_request;
-        let names: Vec<_> = instruments.iter().map(|instrument| instrument.requested.as_str()).collect();
-        let requests = names.chunks(per_request).enumerate().map(|(index, names)| {
-            let (id, first) = (index as u64 + 1, index * per_request);
-            Request { id, text: text(id, names), instruments: first..first + names.len() }
-        });
-        Subscription { endpoint, instruments: instruments.to_vec(), requests: requests.collect() }
+    /// A subscription by requests.
+    pub fn by_requests(endpoint: Endpoint, instruments: &[Instrument]) -> Self {
+        Subscription { endpoint, instruments: instruments.to_vec(), by_address: false }
+    }
+}
+
+/// What a request asks the exchange to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// To send the trades of some instruments.
+    Subscribe,
+    /// To send them no longer.
+    Unsubscribe,
+}
+
+impl Verb {
+    /// One of two texts.
+    pub(super) fn pick(self, subscribe: &'static str, unsubscribe: &'static str) -> &'static str {
+        match self {
+            Verb::Subscribe => subscribe,
+            Verb::Unsubscribe => unsubscribe,
+        }
+    }
+}
+
+/// Writes a request of an id, for these names.
+type Write = fn(&Endpoint, Verb, u64, &[&str]) -> String;
+
+/// How requests are written on a connection.
+#[derive(Debug, Clone)]
+pub struct Requests {
+    /// Where the connection goes.
+    pub endpoint: Endpoint,
+    /// See [`Venue::request`].
+    pub write: Write,
+    /// The most instruments of one request.
+    pub symbols_per_request: usize,
+    /// See [`super::Facts::opening`].
+    pub opening: Option<&'static str>,
+}
+
+impl Requests {
+    /// As the venue writes them to `endpoint`.
+    pub fn of<V: Venue>(endpoint: Endpoint) -> Self {
+        let symbols_per_request = V::FACTS.limits.symbols_per_request;
+        Requests { endpoint, write: V::request, symbols_per_request, opening: V::FACTS.opening }
     }
 }
 

@@ -2,9 +2,10 @@
 //! exchange's documents, and the tables of a venue checked line by line.
 
 use std::fmt::Write;
-use std::ops::Range;
 
 use super::*;
+use crate::clock::Nanos;
+use crate::session::Subscriptions;
 
 /// Ids as the exchanges count them begin somewhere.
 const FIRST_ID: usize = 5_000;
@@ -41,9 +42,22 @@ impl<V: Venue> Connection<V> {
         self.subscription.endpoint.url.as_str()
     }
 
-    /// The requests with the places that they ask for.
-    pub(super) fn requests(&self) -> Vec<(u64, &str, Range<usize>)> {
-        self.subscription.requests.iter().map(|one| (one.id, one.text.as_str(), one.instruments.clone())).collect()
+    /// The requests that are sent, one after the other.
+    pub(super) fn requests(&self) -> Vec<String> {
+        let Subscription { endpoint, instruments, by_address } = &self.subscription;
+        let names = instruments.iter().map(|one| one.requested.clone());
+        let requests = Requests::of::<V>(endpoint.clone());
+        let mut subscriptions = Subscriptions::new(requests, names, *by_address, Nanos(0));
+        std::iter::from_fn(|| subscriptions.next_request(Nanos(0))).collect()
+    }
+
+    /// All is asked for by one request, which says `verb` and `more` where the one against it says `other` and nothing.
+    pub(super) fn asks(&self, request: &str, verb: (&str, &str), more: &str) {
+        let Subscription { endpoint, instruments, .. } = &self.subscription;
+        let names: Vec<_> = instruments.iter().map(|one| one.requested.as_str()).collect();
+        assert_eq!(self.requests(), [request]);
+        let unsubscribe = request.replace(verb.0, verb.1).replace(more, "");
+        assert_eq!(V::request(endpoint, Verb::Unsubscribe, 1, &names), unsubscribe);
     }
 
     pub(super) fn decode<R>(&self, frame: &str, look: impl FnOnce(Result<Frame<'_>, Reject>) -> R) -> R {
@@ -146,24 +160,18 @@ impl<V: Venue> Connection<V> {
         let symbols: Vec<_> = (0..count).map(symbol).collect();
         let names: Vec<_> = symbols.iter().map(String::as_str).collect();
         let connection = Self::of(&names);
-        let mut first = 0;
-        let mut places = |size: usize| {
-            first += size;
-            // One that asks for no symbol has no place.
-            if size == 0 { 0..0 } else { first - size..first }
-        };
-        let expected: Vec<_> = sizes.iter().zip(1..).map(|(size, id)| (id, places(*size))).collect();
         let requests = connection.requests();
-        let found: Vec<_> = requests.iter().map(|(id, _, places)| (*id, places.clone())).collect();
-        assert_eq!(found, expected);
-        // One that asks for no symbol may name anything.
-        for (_, text, places) in requests.into_iter().filter(|(_, _, places)| !places.is_empty()) {
-            for (place, instrument) in connection.subscription.instruments.iter().enumerate() {
+        assert_eq!(requests.len(), sizes.len());
+        let mut instruments = connection.subscription.instruments.iter();
+        for (text, size) in requests.iter().zip(sizes) {
+            let mine: Vec<_> = instruments.by_ref().take(*size).collect();
+            assert_eq!(mine.len(), *size);
+            for instrument in &connection.subscription.instruments {
                 // In quotes, or before the name of a channel, or behind it.
                 let name = &instrument.requested;
                 let asks = [format!("\"{name}\""), format!("\"{name}@"), format!(".{name}\"")];
                 let is_asked = asks.iter().any(|name| text.contains(name));
-                assert_eq!(is_asked, places.contains(&place), "{name} in {text}");
+                assert_eq!(is_asked, mine.contains(&instrument), "{name} in {text}");
             }
         }
     }

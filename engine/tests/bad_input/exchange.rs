@@ -80,10 +80,15 @@ pub(crate) struct Peer(WebSocket<Patient>);
 impl Peer {
     /// Reads the subscription, which names both symbols. Returns its id.
     pub(crate) fn subscription(&mut self) -> u64 {
+        self.subscription_to(&["btcusdt@trade", "ethusdt@trade"])
+    }
+
+    /// Reads the subscription, which names these streams. Returns its id.
+    pub(crate) fn subscription_to(&mut self, streams: &[&str]) -> u64 {
         let Message::Text(text) = self.read() else { panic!("a subscription is expected") };
         let request: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(request["method"], "SUBSCRIBE");
-        assert_eq!(request["params"], serde_json::json!(["btcusdt@trade", "ethusdt@trade"]));
+        assert_eq!(request["params"], serde_json::json!(streams));
         request["id"].as_u64().unwrap()
     }
 

@@ -180,9 +180,17 @@ fn an_exchange_that_goes_is_connected_to_again() {
 fn a_subscription_that_is_refused_is_logged_and_tried_again() {
     let world = World::start();
     let mut peer = world.exchange.accept();
-    let id = peer.subscription();
-    peer.text(&format!(r#"{{"error":{{"code":2,"msg":"Invalid request: no such stream"}},"id":{id}}}"#));
+    let mut refuse = |streams: &[&str]| {
+        let id = peer.subscription_to(streams);
+        peer.text(&format!(r#"{{"error":{{"code":2,"msg":"Invalid request: no such stream"}},"id":{id}}}"#));
+    };
+    // Both together, then each by itself.
+    refuse(&["btcusdt@trade", "ethusdt@trade"]);
+    log().expect(&["WARN", "binance-0.1", "code=2", "asked for in parts", "Invalid request: no such stream"]);
+    refuse(&["btcusdt@trade"]);
     log().expect(&["ERROR", "binance-0.1", "code=2", "symbols=BTCUSDT", "Invalid request: no such stream"]);
+    refuse(&["ethusdt@trade"]);
+    log().expect(&["ERROR", "binance-0.1", "code=2", "symbols=ETHUSDT", "Invalid request: no such stream"]);
     assert_eq!(peer.expect_close(), 1001);
     log().expect(&["binance-0.1", "all subscriptions were refused"]);
 
@@ -190,15 +198,16 @@ fn a_subscription_that_is_refused_is_logged_and_tried_again() {
     let mut peer = world.exchange.accept();
     peer.subscription();
     peer.text(r#"{"code":0,"msg":"Unknown property","id":null}"#);
+    peer.subscription_to(&["btcusdt@trade"]);
+    peer.text(r#"{"code":0,"msg":"Unknown property","id":null}"#);
     log().expect(&["ERROR", "binance-0.2", "code=0", "symbols=BTCUSDT", "Unknown property"]);
-    assert_eq!(peer.expect_close(), 1001);
-
-    let mut peer = world.exchange.subscribed();
-    log().expect(&["binance-0.3", "subscribed"]);
-    peer.text(&trade(1));
-    assert_eq!(world.read(Kind::Normalized, 1)[0].key, b"BTCUSDT");
+    let id = peer.subscription_to(&["ethusdt@trade"]);
+    peer.text(&format!(r#"{{"result":null,"id":{id}}}"#));
+    log().expect(&["binance-0.2", "subscribed", "symbols=1"]);
+    peer.text(&trade(1).replace("BTC", "ETH"));
+    assert_eq!(world.read(Kind::Normalized, 1)[0].key, b"ETHUSDT");
     let accounting = world.finish(peer);
-    assert_eq!((accounting.feed.frames.control, accounting.feed.frames.rejected), (3, 0));
+    assert_eq!((accounting.feed.frames.control, accounting.feed.frames.rejected), (6, 0));
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Binance's addresses and requests, which its markets share.
 
 use crate::instruments::{self, Pair, split_binance};
-use crate::venue::Venue;
-use crate::venue::subscription::{Endpoint, Instrument, Request, Subscription, TimeUnit};
+use crate::venue::subscription::{Endpoint, Instrument, Subscription, TimeUnit, Verb};
 
 /// The paths of a market.
 pub(in crate::venue) struct Paths {
@@ -19,8 +18,8 @@ pub(in crate::venue) fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Resu
     Ok(Instrument { requested: symbol.to_lowercase(), ..Instrument::new(symbol, pair.to_string()) })
 }
 
-/// See [`Venue::subscription`]; `channel` is the part of a stream's name behind the symbol.
-pub(in crate::venue) fn subscription<V: Venue>(
+/// See [`super::super::Venue::subscription`]; `channel` is the part of a stream's name behind the symbol.
+pub(in crate::venue) fn subscription(
     endpoint: &Endpoint,
     paths: &Paths,
     channel: &str,
@@ -46,19 +45,22 @@ pub(in crate::venue) fn subscription<V: Venue>(
     if endpoint.url.query_pairs().any(is_micros) {
         endpoint.time_unit = TimeUnit::Microsecond;
     }
-    let stream = |symbol: &str| format!("{symbol}@{channel}");
     let streams = by_url.then(|| {
-        let names: Vec<_> = instruments.iter().map(|instrument| stream(&instrument.requested)).collect();
-        names.join("/")
+        let names = instruments.iter().map(|instrument| stream(&instrument.requested, channel));
+        names.collect::<Vec<_>>().join("/")
     });
     set_query(&mut endpoint, streams);
-    let text = |id: u64, names: &[&str]| {
-        let streams: Vec<_> = names.iter().map(|name| stream(name)).collect();
-        serde_json::json!({"method": "SUBSCRIBE", "params": streams, "id": id}).to_string()
-    };
-    let subscription = Subscription::by_requests::<V>(endpoint, instruments, text);
-    let requests: Vec<Request> = if by_url { Vec::new() } else { subscription.requests };
-    Ok(Subscription { requests, ..subscription })
+    Ok(Subscription { by_address: by_url, ..Subscription::by_requests(endpoint, instruments) })
+}
+
+/// See [`super::super::Venue::request`].
+pub(in crate::venue) fn request(channel: &str, verb: Verb, id: u64, names: &[&str]) -> String {
+    let streams: Vec<_> = names.iter().map(|name| stream(name, channel)).collect();
+    serde_json::json!({"method": verb.pick("SUBSCRIBE", "UNSUBSCRIBE"), "params": streams, "id": id}).to_string()
+}
+
+fn stream(symbol: &str, channel: &str) -> String {
+    format!("{symbol}@{channel}")
 }
 
 /// Puts `streams` and the time unit into the address.

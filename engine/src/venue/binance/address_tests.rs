@@ -1,6 +1,7 @@
 //! Where connections go and what they ask for.
 
 use super::*;
+use crate::venue::testing::Connection;
 use crate::venue::{Protocol, TimeUnit};
 
 fn instruments(count: usize) -> Vec<Instrument> {
@@ -15,29 +16,33 @@ fn plan(url: &str, time_unit: TimeUnit, instruments: &[Instrument]) -> Vec<Subsc
     connections(url, time_unit, instruments).unwrap()
 }
 
-/// The address of the one connection that two symbols take, and how many requests it sends.
-fn address(url: &str, time_unit: TimeUnit) -> (String, usize) {
+/// The address of the one connection that two symbols take, and whether it subscribes them.
+fn address(url: &str, time_unit: TimeUnit) -> (String, bool) {
     let instruments = ["BTCUSDT", "ETHUSDT"].map(|symbol| Binance::instrument(symbol, None).unwrap());
     let [subscription] = &plan(url, time_unit, &instruments)[..] else { panic!("one connection") };
     assert_eq!(subscription.instruments, instruments);
-    (subscription.endpoint.url.to_string(), subscription.requests.len())
+    (subscription.endpoint.url.to_string(), subscription.by_address)
 }
 
 #[test]
 fn the_address_says_how_to_subscribe() {
-    for (url, expected, requests) in [
-        ("wss://x.example:9443/ws", "wss://x.example:9443/ws", 1),
-        ("wss://x.example:9443/ws/", "wss://x.example:9443/ws/", 1),
-        ("wss://x.example:9443/stream", "wss://x.example:9443/stream", 1),
-        ("wss://x.example:9443", "wss://x.example:9443/ws", 1),
-        ("ws://127.0.0.1:8080/", "ws://127.0.0.1:8080/ws", 1),
-        ("ws://127.0.0.1:8080?x=1", "ws://127.0.0.1:8080/ws?x=1", 1),
-        ("wss://x.example/stream?streams=", "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade", 0),
-        ("wss://x.example/stream?streams=old@trade", "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade", 0),
+    for (url, expected, by_address) in [
+        ("wss://x.example:9443/ws", "wss://x.example:9443/ws", false),
+        ("wss://x.example:9443/ws/", "wss://x.example:9443/ws/", false),
+        ("wss://x.example:9443/stream", "wss://x.example:9443/stream", false),
+        ("wss://x.example:9443", "wss://x.example:9443/ws", false),
+        ("ws://127.0.0.1:8080/", "ws://127.0.0.1:8080/ws", false),
+        ("ws://127.0.0.1:8080?x=1", "ws://127.0.0.1:8080/ws?x=1", false),
+        ("wss://x.example/stream?streams=", "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade", true),
+        (
+            "wss://x.example/stream?streams=old@trade",
+            "wss://x.example/stream?streams=btcusdt@trade/ethusdt@trade",
+            true,
+        ),
         // `/ws` has no such parameter: nothing would ever come.
-        ("wss://x.example/ws?streams=old@trade", "wss://x.example/ws", 1),
+        ("wss://x.example/ws?streams=old@trade", "wss://x.example/ws", false),
     ] {
-        assert_eq!(address(url, TimeUnit::Millisecond), (expected.to_string(), requests), "{url}");
+        assert_eq!(address(url, TimeUnit::Millisecond), (expected.to_string(), by_address), "{url}");
     }
 }
 
@@ -73,7 +78,7 @@ fn other_parameters_are_kept_as_they_are() {
     let url = "wss://x.example/stream?a=%26&streams=old&timeUnit=MICROSECOND&b=2";
     let expected =
         "wss://x.example/stream?a=%26&b=2&streams=btcusdt@trade/ethusdt@trade&timeUnit=MICROSECOND".to_string();
-    assert_eq!(address(url, TimeUnit::Millisecond), (expected, 0));
+    assert_eq!(address(url, TimeUnit::Millisecond), (expected, true));
 }
 
 #[test]
@@ -104,21 +109,22 @@ fn a_connection_carries_as_many_streams_as_are_allowed() {
 
 #[test]
 fn requests_are_bounded_and_name_each_stream_once() {
-    let all = instruments(1_024);
-    let planned = plan("wss://x.example/ws", TimeUnit::Millisecond, &all);
+    let symbols: Vec<_> = (0..1_024).map(|number| format!("C{number}USDT")).collect();
+    let names: Vec<_> = symbols.iter().map(String::as_str).collect();
     let mut named = Vec::new();
-    for (index, request) in planned[0].requests.iter().enumerate() {
-        let value: serde_json::Value = serde_json::from_str(&request.text).unwrap();
-        assert_eq!(value["method"], "SUBSCRIBE");
-        assert_eq!((value["id"].as_u64(), request.id), (Some(request.id), index as u64 + 1));
+    let requests = Connection::<Binance>::at("wss://x.example/ws", &names).requests();
+    assert_eq!(requests.len(), 6);
+    for (index, request) in requests.iter().enumerate() {
+        let value: serde_json::Value = serde_json::from_str(request).unwrap();
+        assert_eq!((&value["method"], value["id"].as_u64()), (&"SUBSCRIBE".into(), Some(index as u64 + 1)));
         let streams = value["params"].as_array().unwrap();
         assert_eq!(streams.len(), if index < 5 { 200 } else { 24 });
         named.extend(streams.iter().map(|stream| stream.as_str().unwrap().to_string()));
     }
-    assert_eq!(planned[0].requests.len(), 6);
-    assert_eq!(named, all.iter().map(|one| format!("{}@trade", one.symbol.to_lowercase())).collect::<Vec<_>>());
-    let one = plan("wss://x.example/stream", TimeUnit::Millisecond, &[Binance::instrument("BTCUSDT", None).unwrap()]);
-    assert_eq!(one[0].requests[0].text, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#);
+    assert_eq!(named, symbols.iter().map(|symbol| format!("{}@trade", symbol.to_lowercase())).collect::<Vec<_>>());
+    let request = r#"{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}"#;
+    let one = Connection::<Binance>::at("wss://x.example/stream", &["BTCUSDT"]);
+    one.asks(request, ("SUBSCRIBE", "UNSUBSCRIBE"), "");
 }
 
 #[test]

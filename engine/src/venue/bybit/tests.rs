@@ -112,7 +112,7 @@ fn what_is_wrong_is_named() {
 #[test]
 fn requests() {
     let request = r#"{"op":"subscribe","args":["publicTrade.BTCUSD","publicTrade.BTCUSDT"],"req_id":"1"}"#;
-    assert_eq!(bybit().requests(), [(1, request, 0..2)]);
+    bybit().asks(request, ("subscribe", "unsubscribe"), "");
     for (url, address) in [
         (Bybit::FACTS.url, "wss://stream.bybit.com/v5/public/spot"),
         ("wss://stream.bybit.com/v5/public/inverse", "wss://stream.bybit.com/v5/public/inverse"),

@@ -2,6 +2,7 @@
 //! are made up in the recording's shapes.
 
 use super::*;
+use crate::venue::About;
 use crate::venue::testing::{Connection, refuses_symbols};
 
 const FRAME: &str = r#"{"type":"match","trade_id":280232,"maker_order_id":"ddfa1ca7-b7bb-412a-900b-9ce9278af455","taker_order_id":"305c4e4e-d18d-41f4-8a72-22273538671f","side":"sell","size":"985","price":"0.00001305","product_id":"SKL-BTC","sequence":177100030,"time":"2021-04-17T16:43:37.089723Z"}"#;
@@ -32,14 +33,14 @@ fn answers() {
     exchange().has_controls(&[
         (
             r#"{"type":"subscriptions","channels":[{"name":"heartbeat","product_ids":["SKL-BTC"]},{"name":"matches","product_ids":["BAND-GBP","SKL-BTC","NU-GBP"]}]}"#,
-            Control::Acknowledged(About::Instruments(&[1, 0])),
+            Control::Standing(&[1, 0]),
         ),
         // What stands yet is no match.
         (
             r#"{"type":"subscriptions","channels":[{"name":"level2","product_ids":["SKL-BTC"]}]}"#,
-            Control::Acknowledged(About::Instruments(&[])),
+            Control::Standing(&[]),
         ),
-        (r#"{"type":"subscriptions","channels":[]}"#, Control::Acknowledged(About::Instruments(&[]))),
+        (r#"{"type":"subscriptions","channels":[]}"#, Control::Standing(&[])),
         (
             r#"{"type":"heartbeat","sequence":90,"last_trade_id":20,"product_id":"SKL-BTC","time":"2014-11-07T08:19:28.464459Z"}"#,
             Control::Heartbeat,
@@ -91,7 +92,7 @@ fn what_is_wrong_is_named() {
 #[test]
 fn requests() {
     let request = r#"{"type":"subscribe","product_ids":["SKL-BTC","BAND-GBP"],"channels":["matches","heartbeat"]}"#;
-    assert_eq!(exchange().requests(), [(1, request, 0..2)]);
+    exchange().asks(request, (r#""subscribe""#, r#""unsubscribe""#), "");
     assert_eq!(exchange().url(), "wss://ws-feed.exchange.coinbase.com/");
     Connection::<CoinbaseExchange>::splits(|number| format!("C{number}-USD"), 100, &[100]);
 }

@@ -139,7 +139,7 @@ fn what_is_wrong_is_named() {
 #[test]
 fn requests() {
     let request = r#"{"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD","DOGE/USD","币/USD"],"snapshot":false},"req_id":1}"#;
-    assert_eq!(v2().requests(), [(1, request, 0..3)]);
+    v2().asks(request, ("subscribe", "unsubscribe"), r#","snapshot":false"#);
     assert_eq!(v2().url(), "wss://ws.kraken.com/v2");
     assert_eq!(Connection::<KrakenV2>::at("ws://127.0.0.1:9", &["BTC/USD"]).url(), "ws://127.0.0.1:9/v2");
     Connection::<KrakenV2>::splits(|number| format!("C{number}/USD"), 101, &[50, 50, 1]);

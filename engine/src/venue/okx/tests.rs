@@ -79,7 +79,7 @@ fn answers() {
             r#"{"event":"channel-conn-count","channel":"trades","connCount":"2","connId":"abcd1234"}"#,
             Control::Heartbeat,
         ),
-        (r#"{"event":"unsubscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}"#, Control::Heartbeat),
+        (r#"{"event":"unsubscribe","arg":{"channel":"trades","instId":"BTC-USDT"}}"#, Control::Unsubscribed(About::Instruments(&[0]))),
     ]);
 }
 
@@ -135,7 +135,8 @@ fn requests() {
         ("wss://ws.okx.com:8443/ws/v5/business", "wss://ws.okx.com:8443/ws/v5/business", fills),
     ] {
         let connection = Connection::<Okx>::at(url, &both);
-        assert_eq!((connection.url(), connection.requests()), (address, vec![(1, request, 0..2)]));
+        assert_eq!(connection.url(), address);
+        connection.asks(request, ("subscribe", "unsubscribe"), "");
     }
     Connection::<Okx>::splits(|number| format!("C{number}-USDT"), 101, &[50, 50, 1]);
 }
