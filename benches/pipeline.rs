@@ -22,7 +22,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use k2_benches::contest::Contest;
 use k2_benches::fixture::{self, CONNECTION, FIRST_ID, FRAMES, Form, TRADES_PER_SYMBOL};
 use k2_feed::bell::Bell;
-use k2_feed::clock::unix_now_ns;
+use k2_feed::clock::{Nanos, unix_now_ns};
 use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{FeedMeasured, pair};
 use k2_feed::record::Record;
@@ -83,7 +83,7 @@ impl Pipeline {
         let bell = Arc::new(Bell::new().expect("there is a file descriptor"));
         let (recorder, _) = pair(FeedMeasured::feed(), FeedMeasured::feed());
         let mut core = FeedCore::new(producer, bell, recorder);
-        let line = core.line(&fixture::subscription(), 0, CONNECTION.into(), fixture::prefixes().into(), false);
+        let line = core.line(&fixture::subscription(), 0, CONNECTION.into(), &fixture::prefixes());
         Pipeline {
             wire: Wire::new(),
             buffer: ReceiveBuffer::new(64 * 1024, 1024 * 1024),
@@ -101,7 +101,8 @@ impl Pipeline {
             for index in first..first + per_receive {
                 self.wire.receive(index, &mut self.buffer);
             }
-            let received = self.core.received(Some(self.kernel_ns));
+            let received = Nanos::now();
+            self.core.received(Some(self.kernel_ns), received);
             while let Some(message) = self.deframer.next(&mut self.buffer).expect("the frames are valid") {
                 let Message::Text(payload) = message else { panic!("not text: {message:?}") };
                 assert!(self.core.has_room(&self.line, payload));

@@ -12,7 +12,8 @@ use crate::accounting::{Accounting, FeedTally, ProducerTally};
 use crate::avro;
 use crate::config::{Config, ConfigErrors, Feed, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
-use crate::feed::connection::Surroundings;
+use crate::feed::outside::Machine;
+use crate::feed::seat::Limits;
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::interval::{self, Collector, ProducerMeasured};
 use crate::kafka::Kafka;
@@ -93,10 +94,8 @@ impl Engine {
         let mut dealt = assign::deal(groups, &config.feeds, plan.feed.len());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let surroundings = Surroundings {
-            tls,
-            housekeeping: plan.housekeeping.clone(),
-            wait: config.cores.wait,
+        let machine = Machine { tls, housekeeping: plan.housekeeping.clone(), wait: config.cores.wait };
+        let limits = Limits {
             max_frame_bytes: config.limits.max_frame_bytes,
             stop_reading: config.limits.ring_full == RingFull::StopReading,
         };
@@ -111,7 +110,7 @@ impl Engine {
             let mine = std::mem::take(&mut dealt[number]);
             let make_core = move || FeedCore::new(ring, bell, recorder);
             feed_threads.push(
-                executor::start(number, cpu, surroundings.clone(), mine, stop_feeding.clone(), make_core)
+                executor::start(number, cpu, machine.clone(), limits, mine, stop_feeding.clone(), make_core)
                     .map_err(wrong)?,
             );
         }

@@ -1,15 +1,18 @@
 //! The feed core: the hot path, from the receive buffer to the ring, in the order in which it runs.
 //!
-//! One pinned executor ([`executor`]) runs one task a connection ([`connection`]). All of them share what is here:
+//! One pinned executor ([`executor`]) runs the connections, each of which has a [`seat`]. All of them share what is here:
 //! the ring, the parser's buffers, the arena and the histograms. Nothing here waits, and nothing allocates for a
 //! message that is well.
 
 mod book;
-pub mod connection;
 pub mod executor;
+mod held;
 pub mod io_uring;
+mod leg;
 mod line;
-pub mod live;
+pub mod outside;
+mod reader;
+pub mod seat;
 pub mod wait;
 
 use std::sync::Arc;
@@ -26,8 +29,9 @@ use crate::latency::Hop;
 use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
 use crate::trade::Trade;
 use crate::venue::json::Json;
-use crate::venue::{Control, Frame, Reject, Subscription, Venue};
+use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Venue};
 use book::{Book, Books};
+use held::{Shown, Turn};
 pub use line::Line;
 
 #[cfg(test)]
@@ -45,6 +49,8 @@ pub struct FeedCore {
     json: Json,
     arena: Bump,
     books: Books,
+    /// How many lines there have been.
+    lines: u64,
     recorder: Recorder<FeedTally>,
     wall: WallOffset,
 }
@@ -64,12 +70,12 @@ impl FeedCore {
     /// A core that writes to `ring` and measures into `recorder`.
     pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
         let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
-        FeedCore { ring, bell, json, arena, books: Books::default(), recorder, wall: WallOffset::read() }
+        FeedCore { ring, bell, json, arena, books: Books::default(), lines: 0, recorder, wall: WallOffset::read() }
     }
 
     /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an instrument.
-    /// Lines of a feed that have instruments in common publish each trade once; if a line `has_twins`, a frame of which
-    /// every trade came by another is not published, either.
+    /// Lines of a feed that have instruments in common publish each trade once; a frame of which every trade came by
+    /// another is not published, either.
     ///
     /// # Panics
     /// If a symbol and the name are longer than records allow, which the configuration has refused, or a prefix is
@@ -79,16 +85,28 @@ impl FeedCore {
         subscription: &Subscription,
         feed: u16,
         name: String,
-        prefixes: Vec<SymbolPrefix>,
-        has_twins: bool,
+        prefixes: &[SymbolPrefix],
     ) -> Line<V> {
-        let overhead = prefixes.iter().map(|prefix| avro::max_overhead(prefix, &name)).max().unwrap_or(0);
-        let instruments = &subscription.instruments;
-        assert!(instruments.iter().all(|instrument| instrument.symbol.len() + name.len() <= MAX_NAMES));
-        assert_eq!(instruments.len(), prefixes.len());
-        let with_prefixes = instruments.iter().zip(prefixes);
-        let books = with_prefixes.map(|(one, prefix)| self.books.open::<V>(feed, &one.symbol, prefix)).collect();
-        Line::new(subscription, feed, name, books, overhead + HEAD_LEN + MAX_NAMES, has_twins)
+        self.lines += 1;
+        let mut line = Line::new(self.lines, subscription, feed, name);
+        assert_eq!(subscription.instruments.len(), prefixes.len());
+        for (instrument, prefix) in subscription.instruments.iter().zip(prefixes) {
+            self.add(&mut line, instrument, prefix);
+        }
+        line
+    }
+
+    /// The line gets one more instrument, whose records begin with `prefix`.
+    fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
+        assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
+        let overhead = avro::max_overhead(prefix, &line.name);
+        let (book, is_level) = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());
+        line.add(instrument, book, is_level, overhead);
+    }
+
+    /// The line's connection has ended.
+    fn retire<V: Venue>(&mut self, line: &mut Line<V>) {
+        (0..line.places.len()).for_each(|instrument| self.books.leave(line, instrument));
     }
 
     /// The counts of this core.
@@ -108,14 +126,12 @@ impl FeedCore {
         self.recorder.finish();
     }
 
-    /// Notes when bytes were received; `kernel_ns` is when the kernel had them.
+    /// Notes that bytes were received `now`; `kernel_ns` is when the kernel had them.
     #[inline]
-    pub fn received(&mut self, kernel_ns: Option<i64>) -> Nanos {
-        let now = Nanos::now();
+    pub fn received(&mut self, kernel_ns: Option<i64>, now: Nanos) {
         if let Some(ns) = kernel_ns {
             self.recorder.now.hops.record(Hop::Recv, self.wall.hop(ns), now);
         }
-        now
     }
 
     /// A batch of frames is done: the producer core is told, and measurements are passed on.
@@ -157,6 +173,17 @@ impl FeedCore {
         payload: &'frame mut [u8],
         received: Nanos,
     ) -> Outcome<'frame> {
+        self.take(line, payload, received, Turn::First)
+    }
+
+    #[inline]
+    fn take<'frame, V: Venue>(
+        &'frame mut self,
+        line: &mut Line<V>,
+        payload: &'frame mut [u8],
+        received: Nanos,
+        turn: Turn,
+    ) -> Outcome<'frame> {
         let FeedCore { ring, json, arena, books, recorder, wall, .. } = self;
         let measured = &mut *recorder.now;
         measured.tally.frames.received += 1;
@@ -180,9 +207,15 @@ impl FeedCore {
         };
         match decoded {
             Ok(Frame::Trades(trades)) => {
+                let is_shared = books.are_shared(line, trades);
+                if is_shared && held::waits(books, line, Shown::Trades(trades), &frame, len, received, turn) {
+                    measured.tally.frames.received -= 1;
+                    return Outcome::Data;
+                }
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                let fresh = if line.has_twins { books.fresh(&mut measured.tally, line, trades, arena) } else { trades };
+                let tally = &mut measured.tally;
+                let fresh = if is_shared { books.fresh(tally, line, trades, received, arena) } else { trades };
                 if fresh.is_empty() && !trades.is_empty() {
                     return Outcome::Data;
                 }
@@ -192,7 +225,7 @@ impl FeedCore {
                 for trade in fresh {
                     let mut trade = *trade;
                     let book = books.of(line, trade.instrument);
-                    if line.has_twins || book.is_new(&mut measured.tally, line, &mut trade) {
+                    if is_shared || book.is_new(&mut measured.tally, line, &mut trade, received) {
                         let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
                         measured.hops.record(Hop::Encode, now, committed);
                     }
@@ -200,9 +233,15 @@ impl FeedCore {
                 Outcome::Data
             }
             Ok(Frame::NoTrade { instrument, number }) => {
+                let is_shared = books.is_shared(line, instrument);
+                let shown = Shown::Number(instrument, number);
+                if is_shared && held::waits(books, line, shown, &frame, len, received, turn) {
+                    measured.tally.frames.received -= 1;
+                    return Outcome::Data;
+                }
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                if !books.of(line, instrument).pass(&mut measured.tally, line, number) && line.has_twins {
+                if !books.of(line, instrument).pass(&mut measured.tally, line, number) && is_shared {
                     return Outcome::Data;
                 }
                 let tail = Tail { key: &books.of(line, instrument).symbol, connection: &line.name, reason: "" };

@@ -37,6 +37,17 @@ pub enum Observation {
     },
 }
 
+/// Where a trade stands among those seen of its symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// It was seen, or comes next, or before the last: whoever shows it is no further than what was published.
+    Within,
+    /// Numbers are left out between the last and this one.
+    Ahead,
+    /// It was not seen, and the exchange does not say what is left out before it.
+    Unknown,
+}
+
 /// What is remembered of one symbol's trades, whichever connection they came by.
 #[derive(Debug)]
 pub struct Tracker(Memory);
@@ -54,6 +65,24 @@ impl Tracker {
             SequenceRule::Contiguous | SequenceRule::Increasing => Memory::Numbers(Numbers::default()),
             SequenceRule::Named | SequenceRule::Unnamed => Memory::Recent(Recent::with_room()),
         })
+    }
+
+    /// Where a trade stands; nothing is noted. `here` is what its own connection has shown of the symbol, `before` the
+    /// number of the trade that stands before it in its own frame.
+    pub fn position(&self, rule: SequenceRule, trade: &Trade<'_>, before: Option<i64>, here: &Recent) -> Position {
+        match (&self.0, trade.sequence, &trade.id) {
+            (Memory::Numbers(numbers), Some(number), _) => numbers.position(rule, number, before),
+            (Memory::Numbers(_), None, _) => Position::Within,
+            (Memory::Recent(published), _, id) => published.position(id, here),
+        }
+    }
+
+    /// Where a number stands that no trade to publish has; nothing is noted.
+    pub fn position_of_number(&self, rule: SequenceRule, number: i64) -> Position {
+        match &self.0 {
+            Memory::Numbers(numbers) => numbers.position(rule, number, None),
+            Memory::Recent(_) => Position::Within,
+        }
     }
 
     /// Takes note of a number that no trade to publish has.
@@ -93,6 +122,15 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    fn position(&self, rule: SequenceRule, number: i64, before: Option<i64>) -> Position {
+        let Some(last) = self.highest.max(before) else { return Position::Unknown };
+        match (rule, number > last.saturating_add(1)) {
+            (_, false) => Position::Within,
+            (SequenceRule::Contiguous, true) => Position::Ahead,
+            (_, true) => Position::Unknown,
+        }
+    }
+
     #[inline]
     fn observe(&mut self, rule: SequenceRule, number: i64) -> Observation {
         let Some(last) = self.highest else {
@@ -170,10 +208,17 @@ impl Recent {
         self.next = 0;
     }
 
+    fn position(&self, id: &TradeId<'_>, here: &Recent) -> Position {
+        let is_seen = match id {
+            TradeId::Text(name) => self.count(digest_of(name)) > 0,
+            TradeId::Number(number) => self.count(*number) > 0,
+            TradeId::Content(content) => here.count(content.key()) < self.count(content.key()),
+        };
+        if is_seen { Position::Within } else { Position::Unknown }
+    }
+
     fn observe_name(&mut self, name: &str) -> Observation {
-        let mut digest = Fnv1a::default();
-        digest.text(name);
-        self.observe_digest(digest.finish())
+        self.observe_digest(digest_of(name))
     }
 
     fn observe_digest(&mut self, digest: u64) -> Observation {
@@ -187,7 +232,7 @@ impl Recent {
     /// The n-th trade of a content that a connection shows is new if fewer than n of it were published: so a connection
     /// that repeats what others have shown adds nothing, and trades that are alike in all are all published.
     fn observe_content(&mut self, content: &mut Content, here: &mut Recent) -> Observation {
-        let digest = content.digest ^ content.at_us as u64;
+        let digest = content.key();
         let shown_before = here.count(digest);
         here.push(digest);
         if shown_before < self.count(digest) {
@@ -209,6 +254,12 @@ impl Recent {
         }
         self.next = (self.next + 1) % RECENT;
     }
+}
+
+fn digest_of(name: &str) -> u64 {
+    let mut digest = Fnv1a::default();
+    digest.text(name);
+    digest.finish()
 }
 
 #[cfg(test)]

@@ -52,6 +52,13 @@ pub struct Content {
     pub before: u32,
 }
 
+impl Content {
+    /// Time and digest together.
+    pub fn key(&self) -> u64 {
+        self.digest ^ self.at_us as u64
+    }
+}
+
 /// Longest text of an id that does not stand in the frame, in bytes: two numbers of 20 and 16 digits, a count of 10.
 pub const MAX_MADE_ID: usize = 48;
 

@@ -2,11 +2,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use crate::avro::SymbolPrefix;
 use crate::config::{Config, Feed};
-use crate::feed::connection::Assignment;
+use crate::feed::seat::Assignment;
 use crate::pace::Pace;
+use crate::session::backoff::Bounds;
+use crate::session::breaker::{Addresses, Patience};
 use crate::venue::Instrument;
 
 /// All connections of all feeds, those that carry the same symbols together.
@@ -16,16 +19,19 @@ pub(super) fn assign(config: &Config, schema_ids: &[u32]) -> Vec<Vec<Assignment>
     for (index, (feed, schema_id)) in config.feeds.iter().zip(schema_ids).enumerate() {
         let exchange = feed.protocol.exchange();
         let prefix = |one: &Instrument| SymbolPrefix::new(*schema_id, exchange, &one.symbol, &one.canonical);
+        let addresses = Arc::new(Mutex::new(Addresses::new(1, Patience::default())));
         for subscription in &feed.subscriptions {
             let (pace, made) = paces.entry(exchange).or_default();
             let connections = (0..feed.connections).map(|copy| Assignment {
                 feed: index as u16,
                 protocol: feed.protocol,
                 number: *made + copy,
-                subscription: subscription.clone(),
+                ways: vec![subscription.clone()],
                 prefixes: subscription.instruments.iter().map(prefix).collect(),
-                has_twins: feed.connections > 1,
                 pace: pace.clone(),
+                addresses: addresses.clone(),
+                backoff: Bounds::default(),
+                max_age: None,
             });
             groups.push(connections.collect());
             *made += feed.connections;

@@ -1,6 +1,6 @@
 //! The pinned executor of a feed core: starts its connections, ticks, stops.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,9 @@ use std::time::Duration;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::FeedCore;
-use super::connection::{Assignment, Connection, Surroundings};
 use super::io_uring::{IO_MEMORY, explain};
-use super::live::Slot;
+use super::outside::Machine;
+use super::seat::{Assignment, Limits, Seat, Seated};
 use crate::clock::Nanos;
 use crate::venue::{Venue, Visit};
 
@@ -28,7 +28,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub fn start(
     number: usize,
     cpu: usize,
-    surroundings: Surroundings,
+    machine: Machine,
+    limits: Limits,
     assignments: Vec<Assignment>,
     stop: Arc<AtomicBool>,
     make_core: impl FnOnce() -> FeedCore + Send + 'static,
@@ -37,7 +38,7 @@ pub fn start(
     let thread = std::thread::Builder::new().name(format!("k2-feed-{number}")).spawn(move || match executor(cpu) {
         Ok(executor) => {
             let _ = started.send(Ok(()));
-            executor.run(attend(make_core(), surroundings, assignments, stop));
+            executor.run(attend(make_core(), machine, limits, assignments, stop));
         }
         Err(error) => drop(started.send(Err(error))),
     });
@@ -53,53 +54,40 @@ fn executor(cpu: usize) -> Result<LocalExecutor, GlommioError<()>> {
     LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).preempt_timer(LONGEST_TURN).make()
 }
 
-/// Starts a connection's task. The one place where a protocol is told from another: from here on its code is compiled in.
-struct Start {
+/// Takes a connection's seat. The one place where a protocol is told from another: from here on its code is compiled in.
+struct Take {
     assignment: Assignment,
-    surroundings: Surroundings,
+    limits: Limits,
     core: Rc<RefCell<FeedCore>>,
-    slot: Slot,
-    stopping: Rc<Cell<bool>>,
+    machine: Machine,
 }
 
-impl Visit for Start {
-    type Output = ();
+impl Visit for Take {
+    type Output = Rc<dyn Seated>;
 
-    fn visit<V: Venue>(self) {
-        let Start { assignment, surroundings, core, slot, stopping } = self;
-        let connection = Connection::<V>::new(assignment, surroundings, core, slot, stopping);
-        glommio::spawn_local(connection.attend()).detach();
+    fn visit<V: Venue>(self) -> Rc<dyn Seated> {
+        let seat = Seat::<V, _>::new(self.assignment, self.limits, self.core, self.machine);
+        seat.connect();
+        seat
     }
 }
 
 /// The executor's main task.
-async fn attend(core: FeedCore, surroundings: Surroundings, assignments: Vec<Assignment>, stop: Arc<AtomicBool>) {
+async fn attend(core: FeedCore, machine: Machine, limits: Limits, assignments: Vec<Assignment>, stop: Arc<AtomicBool>) {
     let core = Rc::new(RefCell::new(core));
-    let stopping = Rc::new(Cell::new(false));
-    let mut slots = Vec::new();
-    for assignment in assignments {
-        let slot = Slot::default();
-        slots.push(slot.clone());
-        let (surroundings, core, stopping) = (surroundings.clone(), core.clone(), stopping.clone());
-        assignment.protocol.visit(Start { assignment, surroundings, core, slot, stopping });
-    }
+    let take = |assignment: Assignment| {
+        let (core, machine) = (core.clone(), machine.clone());
+        assignment.protocol.visit(Take { assignment, limits, core, machine })
+    };
+    let seats: Vec<_> = assignments.into_iter().map(take).collect();
     while !stop.load(Ordering::Relaxed) {
         glommio::timer::sleep(TICK).await;
         let now = Nanos::now();
-        slots.iter().for_each(|slot| {
-            if let Some(live) = slot.borrow_mut().as_mut() {
-                live.tick(now);
-            }
-        });
+        seats.iter().for_each(|seat| seat.clone().tick(now));
         core.borrow_mut().tick();
     }
-    stopping.set(true);
-    slots.iter().for_each(|slot| {
-        if let Some(live) = slot.borrow_mut().as_mut() {
-            live.stop();
-        }
-    });
-    while slots.iter().any(|slot| slot.borrow().is_some()) {
+    seats.iter().for_each(|seat| seat.stop());
+    while seats.iter().any(|seat| seat.is_taken()) {
         glommio::timer::sleep(Duration::from_millis(1)).await;
     }
     core.borrow_mut().finish();

@@ -1,50 +1,68 @@
 //! What one connection's frames are judged by.
 
+use std::collections::VecDeque;
+
+use super::held::Held;
 use super::{MAX_NAMES, MAX_REASON};
+use crate::clock::Nanos;
 use crate::record::HEAD_LEN;
 use crate::sequence::Recent;
-use crate::venue::{SequenceRule, Subscription, Symbols, Venue};
+use crate::venue::{Instrument, SequenceRule, Subscription, Symbols, Venue};
 
 /// What one connection's frames are judged by.
 pub struct Line<V> {
+    /// Tells it from the core's other lines.
+    pub(super) number: u64,
     pub(super) venue: V,
     pub(super) feed: u16,
     /// `<exchange>-<connection>.<attempt>`.
     pub(super) name: String,
     pub(super) symbols: Symbols,
-    /// The book of each instrument.
-    pub(super) books: Vec<usize>,
-    /// What the connection has shown of each instrument, where trades have neither numbers nor names.
-    pub(super) shown: Vec<Recent>,
+    /// What the connection carries, by the places that decoded trades name.
+    pub(super) places: Vec<Place>,
+    /// Frames that wait for the other connections with the same symbols.
+    pub(super) held: VecDeque<Held>,
     /// The most that a trade's record adds to the texts of its frame, in bytes.
     pub(super) max_overhead: usize,
-    /// Whether other connections carry the same instruments.
-    pub(super) has_twins: bool,
+}
+
+/// An instrument on a connection.
+pub(super) struct Place {
+    pub(super) book: usize,
+    /// Whether the connection is known to stand no further in the symbol's trades than what was published, so that what it
+    /// shows next is the next to be published.
+    pub(super) is_level: bool,
+    /// How many frames with trades of it wait.
+    pub(super) held: usize,
+    /// What the connection has shown, where trades have neither numbers nor names.
+    pub(super) shown: Recent,
+    /// When the connection last showed a trade of it.
+    pub(super) traded_at: Option<Nanos>,
 }
 
 impl<V: Venue> Line<V> {
-    pub(super) fn new(
-        subscription: &Subscription,
-        feed: u16,
-        name: String,
-        books: Vec<usize>,
-        max_overhead: usize,
-        has_twins: bool,
-    ) -> Self {
-        let instruments = &subscription.instruments;
-        let show = || match V::SEQUENCE {
+    pub(super) fn new(number: u64, subscription: &Subscription, feed: u16, name: String) -> Self {
+        Line {
+            number,
+            venue: V::new(subscription),
+            feed,
+            name,
+            symbols: Symbols::default(),
+            places: Vec::new(),
+            held: VecDeque::new(),
+            max_overhead: 0,
+        }
+    }
+
+    /// One more instrument, whose trades are kept in `book` and add so much to the texts of a frame.
+    pub(super) fn add(&mut self, instrument: &Instrument, book: usize, is_level: bool, overhead: usize) {
+        let shown = match V::SEQUENCE {
             SequenceRule::Unnamed => Recent::with_room(),
             SequenceRule::Contiguous | SequenceRule::Increasing | SequenceRule::Named => Recent::default(),
         };
-        let shown = instruments.iter().map(|_| show()).collect();
-        let (venue, symbols) = (V::new(subscription), Symbols::new(instruments));
-        Line { venue, feed, name, symbols, books, shown, max_overhead, has_twins }
-    }
-
-    /// Begins a new connection: its name changes, and it has shown nothing yet.
-    pub fn begin(&mut self, name: String) {
-        self.name = name;
-        self.shown.iter_mut().for_each(Recent::clear);
+        self.symbols.add(instrument, self.places.len());
+        self.places.push(Place { book, is_level, held: 0, shown, traded_at: None });
+        self.max_overhead = self.max_overhead.max(overhead + HEAD_LEN + MAX_NAMES);
     }
 
     /// The most that the records of a frame of `len` bytes with so many trades take, in bytes.

@@ -21,7 +21,7 @@ fn line(core: &mut FeedCore, symbol: &str) -> Line<Binance> {
     let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
     let instrument = Instrument::new(symbol, "BTC/USDT".into());
     let subscription = Binance::subscription(&endpoint, &[instrument]).unwrap();
-    core.line(&subscription, 0, "binance-0.1".into(), vec![SymbolPrefix::new(1, "binance", symbol, symbol)], false)
+    core.line(&subscription, 0, "binance-0.1".into(), &[SymbolPrefix::new(1, "binance", symbol, symbol)])
 }
 
 fn frame(id: u64) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn large_frames_of_many_trades_come_through_an_empty_ring() {
     for (count, price) in [(1_000, "61837.63000"), (2_000, "61837.63000"), (8_000, "1")] {
         let (mut core, mut consumer) = core(RING_BYTES);
         let prefixes = vec![SymbolPrefix::new(1, "kraken", &symbol, &symbol)];
-        let mut line = core.line::<KrakenV1>(&subscription, 0, "kraken-0.1".into(), prefixes, false);
+        let mut line = core.line::<KrakenV1>(&subscription, 0, "kraken-0.1".into(), &prefixes);
         let trade = |number| format!(r#"["{price}","1","{number}","b","l",""]"#);
         let trades: Vec<_> = (0..count).map(trade).collect();
         let frame = format!(r#"[0,[{}],"trade","{symbol}"]"#, trades.join(","));

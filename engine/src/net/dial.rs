@@ -21,9 +21,9 @@ const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that is upgraded and ready for messages.
-pub struct Dialed {
+pub struct Dialed<S = Stream> {
     /// The connection.
-    pub stream: Stream,
+    pub stream: S,
     /// What the server sent right behind its answer: the first frames.
     pub leftover: Vec<u8>,
     /// The address that was reached.

@@ -94,7 +94,7 @@ impl Stream {
     }
 
     /// Ends the connection; errors no longer matter.
-    pub fn close(mut self) {
+    pub fn shut(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             let _ = tls.write_tls(&mut self.unsent);

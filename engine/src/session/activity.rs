@@ -18,56 +18,73 @@ const LEAST: Duration = Duration::from_secs(15);
 /// What was seen longer ago than one to two of these does not count: pairs are busier by day than by night.
 const WINDOW: Duration = Duration::from_mins(30);
 
-/// What a connection has shown of a symbol, as to time.
+/// Each connection that was made anew for a symbol's silence in vain doubles the silence that is a fault, up to so often:
+/// trading may have been halted.
+const MOST_DOUBLINGS: u32 = 12;
+
+/// How often a symbol trades, by the exchange's own times: those know nothing of outages, stalls and sleeping machines.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Activity {
     last: Option<Nanos>,
     now: Window,
     before: Window,
+    doublings: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
     began: Nanos,
     trades: u32,
+    /// The sum of the intervals between them, nanoseconds.
+    traded_for: u64,
     longest: u64,
 }
 
 impl Activity {
-    /// A trade has come.
+    /// A trade has come that follows on the last; `at` is the exchange's time of it.
     #[inline]
     pub fn traded(&mut self, at: Nanos) {
+        self.doublings = 0;
         let Some(last) = self.last.replace(at) else {
-            self.now.began = at;
+            if self.now.trades == 0 {
+                self.now.began = at;
+            }
             return;
         };
-        self.now.longest = self.now.longest.max(at.since(last));
+        let interval = at.since(last);
+        self.now.longest = self.now.longest.max(interval);
+        self.now.traded_for += interval;
         self.now.trades = self.now.trades.saturating_add(1);
         if at.since(self.now.began) > WINDOW.as_nanos() as u64 {
             self.before = std::mem::replace(&mut self.now, Window { began: at, ..Window::default() });
         }
     }
 
-    /// When the last trade came.
-    pub fn last(&self) -> Option<Nanos> {
-        self.last
+    /// The next trade may not follow on the last: the time between them is not how often the symbol trades.
+    pub fn interrupted(&mut self) {
+        self.last = None;
+    }
+
+    /// A connection was made anew for the silence, in vain so far.
+    pub fn be_patient(&mut self) {
+        self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
     }
 
     /// The silence that is a fault, if one can be told yet.
     pub fn threshold(&self) -> Option<Duration> {
         let trades = self.now.trades + self.before.trades;
-        let last = self.last.filter(|_| trades >= FEWEST_TRADES)?;
-        let began = if self.before.trades > 0 { self.before.began } else { self.now.began };
-        let mean = last.since(began) / u64::from(trades);
+        if trades < FEWEST_TRADES {
+            return None;
+        }
+        let mean = (self.now.traded_for + self.before.traded_for) / u64::from(trades);
         let longest = self.now.longest.max(self.before.longest);
         let learned = (mean * MEAN_FACTOR).max(longest * LONGEST_FACTOR);
-        Some(Duration::from_nanos(learned).max(LEAST))
+        Some(Duration::from_nanos(learned).max(LEAST) * (1 << self.doublings))
     }
 
-    /// Whether the symbol has been silent for longer than it may.
-    pub fn is_silent(&self, now: Nanos) -> bool {
-        let passed = |threshold: Duration| self.last.is_some_and(|last| now.since(last) > threshold.as_nanos() as u64);
-        self.threshold().is_some_and(passed)
+    /// Whether a silence since then is longer than it may be.
+    pub fn is_silent(&self, since: Nanos, now: Nanos) -> bool {
+        self.threshold().is_some_and(|threshold| now.since(since) > threshold.as_nanos() as u64)
     }
 }
 
@@ -89,13 +106,24 @@ mod tests {
     #[test]
     fn who_trades_often_is_missed_soon_and_who_trades_rarely_is_not() {
         let (busy, last) = trading(1_000, 100);
-        assert!(!busy.is_silent(at(last + 15_000)));
-        assert!(busy.is_silent(at(last + 15_001)));
+        assert!(!busy.is_silent(at(last), at(last + 15_000)));
+        assert!(busy.is_silent(at(last), at(last + 15_001)));
         let (rare, last) = trading(30, 3_600_000);
-        assert!(!rare.is_silent(at(last + 19 * 3_600_000)));
+        assert!(!rare.is_silent(at(last), at(last + 19 * 3_600_000)));
         let (unknown, last) = trading(20, 100);
-        assert!(!unknown.is_silent(at(last + 1_000_000_000)), "nineteen intervals say little");
-        assert!(!Activity::default().is_silent(at(1_000_000_000)));
+        assert!(!unknown.is_silent(at(last), at(last + 1_000_000_000)), "nineteen intervals say little");
+        assert!(!Activity::default().is_silent(at(0), at(1_000_000_000)));
+    }
+
+    #[test]
+    fn what_did_not_help_is_done_ever_more_rarely() {
+        let (mut busy, last) = trading(1_000, 100);
+        for seconds in [15, 30, 60, 120] {
+            assert_eq!(busy.threshold(), Some(Duration::from_secs(seconds)));
+            busy.be_patient();
+        }
+        busy.traded(at(last + 100));
+        assert_eq!(busy.threshold(), Some(LEAST));
     }
 
     #[test]
@@ -103,6 +131,10 @@ mod tests {
         let (mut bursty, last) = trading(1_000, 10);
         bursty.traded(at(last + 60_000));
         assert_eq!(bursty.threshold(), Some(Duration::from_secs(180)));
+        let (mut interrupted, last) = trading(1_000, 10);
+        interrupted.interrupted();
+        interrupted.traded(at(last + 60_000));
+        assert_eq!(interrupted.threshold(), Some(LEAST));
     }
 
     #[test]

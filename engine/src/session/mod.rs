@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod backoff;
+pub mod breaker;
 pub mod subscriptions;
 
 use std::time::Duration;

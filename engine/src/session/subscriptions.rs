@@ -78,6 +78,7 @@ pub struct Subscriptions {
     settled: bool,
     /// Whether a request had no answer in time while nothing stood.
     in_vain: bool,
+    by_address: bool,
 }
 
 impl Subscriptions {
@@ -90,6 +91,7 @@ impl Subscriptions {
             last_id: 0,
             settled: by_address,
             in_vain: false,
+            by_address,
         };
         for name in names {
             let place = subscriptions.add(name);
@@ -117,11 +119,14 @@ impl Subscriptions {
         };
     }
 
-    /// The instrument is to be unsubscribed and subscribed again.
-    pub fn renew(&mut self, place: usize) {
-        if self.places[place].state == State::Standing {
+    /// The instrument is to be unsubscribed and subscribed again. Returns whether that can be: not if the address
+    /// subscribes, nor if the subscription does not stand.
+    pub fn renew(&mut self, place: usize) -> bool {
+        let can_be = !self.by_address && self.places[place].state == State::Standing;
+        if can_be {
             self.places[place].state = State::Leaving { again: true };
         }
+        can_be
     }
 
     /// The next request that is due.

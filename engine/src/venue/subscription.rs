@@ -156,6 +156,16 @@ impl Symbols {
         Symbols(framed.enumerate().map(|(index, name)| (name.into(), index)).collect())
     }
 
+    /// One more, at this place.
+    pub fn add(&mut self, instrument: &Instrument, place: usize) {
+        self.0.insert(instrument.framed.as_str().into(), place);
+    }
+
+    /// The instrument at this place is not among them any more.
+    pub fn remove(&mut self, place: usize) {
+        self.0.retain(|_, other| *other != place);
+    }
+
     /// The place of the instrument that a frame names in `field`.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ fn a_run_stops_although_its_broker_hangs_and_its_ring_is_full() {
     broker.child.signal(libc::SIGSTOP);
     until_backed_up(&simulator);
     run.child.terminate();
-    run.child.log_line("closed: the engine stops");
+    run.child.log_line("connection ended: the engine stops");
     simulator.stop();
     // From here on it sleeps, up to the end of its patience with the broker, and may share the CPUs.
     drop(alone);

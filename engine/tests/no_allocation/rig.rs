@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k2_feed::accounting::FeedTally;
 use k2_feed::avro::SymbolPrefix;
 use k2_feed::bell::Bell;
-use k2_feed::clock::unix_now_ns;
+use k2_feed::clock::{Nanos, unix_now_ns};
 use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{self, Collector, FeedMeasured};
 use k2_feed::record::{Kind, Record};
@@ -37,10 +37,10 @@ impl<V: Venue> Rig<V> {
         let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
         let instruments: Vec<_> = symbols.iter().map(|symbol| V::instrument(symbol, None).unwrap()).collect();
         let prefix = |one: &Instrument| SymbolPrefix::new(7, V::FACTS.exchange, &one.symbol, &one.canonical);
-        let prefixes = instruments.iter().map(prefix).collect();
+        let prefixes: Vec<_> = instruments.iter().map(prefix).collect();
         let endpoint = Endpoint { url: V::FACTS.url.parse().unwrap(), time_unit: TimeUnit::Millisecond };
         let subscription = V::subscription(&endpoint, &instruments).unwrap();
-        let line = core.line(&subscription, 0, "venue-0.1".into(), prefixes, false);
+        let line = core.line(&subscription, 0, "venue-0.1".into(), &prefixes);
         let buffer = ReceiveBuffer::new(64 * 1024, Deframer::buffer_needed(MAX_FRAME));
         let deframer = Deframer::new(MAX_FRAME);
         Rig { core, line, buffer, deframer, consumer, collector, controls: 0, drained: [0; Kind::ALL.len()] }
@@ -65,7 +65,8 @@ impl<V: Venue> Rig<V> {
     }
 
     fn process(&mut self) {
-        let received = self.core.received(Some(unix_now_ns()));
+        let received = Nanos::now();
+        self.core.received(Some(unix_now_ns()), received);
         while let Some(message) = self.deframer.next(&mut self.buffer).unwrap() {
             match message {
                 Message::Text(payload) => {

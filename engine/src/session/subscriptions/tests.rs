@@ -127,7 +127,7 @@ fn a_subscription_can_be_made_anew() {
     due(&mut all, at(0));
     all.acknowledged(About::Oldest, at(0));
     assert!(all.take_settled());
-    all.renew(1);
+    assert!(all.renew(1));
     assert!(all.is_pending());
     assert_eq!(due(&mut all, at(1)), ["-2 b"]);
     assert_eq!(all.unanswered(at(10_002)), Vec::<usize>::new(), "it is subscribed all the same");

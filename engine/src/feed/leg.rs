@@ -1,0 +1,246 @@
+//! A connection that is up: what its reader, its seat and the core's ticker share.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use super::book::Books;
+use super::line::Line;
+use super::outside::ByteStream;
+use crate::clock::Nanos;
+use crate::session::{Session, Step};
+use crate::venue::{Control, Venue};
+use crate::ws::deframe::Violation;
+use crate::ws::frame;
+
+/// Closing because the engine goes elsewhere, or stops.
+const CLOSE_GOING_AWAY: u16 = 1001;
+/// Answering a close that gave no code.
+const CLOSE_NORMAL: u16 = 1000;
+/// How often subscriptions are looked at for silence.
+const SILENCE_CHECK: Duration = Duration::from_secs(1);
+
+/// A connection that is up.
+pub(super) struct Leg<V, S> {
+    pub(super) stream: S,
+    pub(super) session: Session,
+    pub(super) line: Line<V>,
+    /// The symbols that it carries, by their places.
+    pub(super) symbols: Vec<String>,
+    /// Why the connection was ended from outside its reader.
+    pub(super) gone: Option<Ended>,
+    /// Whether the other side was told goodbye, and the connection shut.
+    is_shut: bool,
+    /// Why another connection is to take its place.
+    pub(super) leaving: Option<Leaving>,
+    /// Which of the feed's addresses it goes to.
+    pub(super) address: usize,
+    /// Whether market data has come.
+    pub(super) is_proven: bool,
+    /// Whether the address and the seat have been told of that.
+    pub(super) is_credited: bool,
+    /// When the connection was upgraded.
+    pub(super) began: Nanos,
+    /// When subscriptions were last looked at for silence.
+    checked_at: Nanos,
+    /// The subscriptions that were made anew for their silence, and when.
+    woken: Vec<(usize, Nanos)>,
+}
+
+/// Why a connection came to its end.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Closed(Option<u16>, String),
+    Io(io::Error),
+    Violation(Violation),
+    GaveUp(&'static str),
+    Replaced(Leaving),
+    Useless,
+    Stopping,
+}
+
+/// Why another connection is to take a connection's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Announced,
+    Aged,
+    Silent,
+    Changed,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Closed(Some(code), words) => write!(f, "the exchange closed it with code {code} {words:?}"),
+            Ended::Closed(None, _) => f.write_str("the exchange closed it"),
+            Ended::Io(error) => write!(f, "it broke: {error}"),
+            Ended::Violation(violation) => violation.fmt(f),
+            Ended::GaveUp(why) => f.write_str(why),
+            Ended::Replaced(why) => write!(f, "another has taken its place: {why}"),
+            Ended::Useless => f.write_str("it does not get what the one before it gets"),
+            Ended::Stopping => f.write_str("the engine stops"),
+        }
+    }
+}
+
+impl fmt::Display for Leaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Leaving::Announced => "the exchange announced its shutdown",
+            Leaving::Aged => "it is as old as the exchange lets it become",
+            Leaving::Silent => "a subscription stayed silent",
+            Leaving::Changed => "its address has changed",
+        })
+    }
+}
+
+impl<V: Venue, S: ByteStream> Leg<V, S> {
+    /// A connection for the instruments of these symbols that has just been upgraded.
+    pub(super) fn new(
+        stream: S,
+        session: Session,
+        line: Line<V>,
+        symbols: Vec<String>,
+        address: usize,
+        now: Nanos,
+    ) -> Self {
+        Leg {
+            stream,
+            session,
+            line,
+            symbols,
+            gone: None,
+            is_shut: false,
+            leaving: None,
+            address,
+            is_proven: false,
+            is_credited: false,
+            began: now,
+            checked_at: now,
+            woken: Vec::new(),
+        }
+    }
+
+    /// What time brings: requests that are due, patience that is over.
+    pub(super) fn tick(&mut self, now: Nanos) {
+        loop {
+            match self.session.step(now) {
+                Step::Send(text) => {
+                    if let Err(error) = self.stream.send(&frame::text(&text)) {
+                        return self.end(Ended::Io(error));
+                    }
+                }
+                Step::Unanswered(places) => {
+                    let (connection, symbols) = (self.line.name(), self.named(&places));
+                    tracing::error!(connection, %symbols, "the exchange did not acknowledge a subscription, it is asked for again later");
+                }
+                Step::GiveUp(why) => return self.end(Ended::GaveUp(why)),
+                Step::Renew => self.leave(Leaving::Aged),
+                Step::Wait => break,
+            }
+        }
+        if let Err(error) = self.stream.flush() {
+            self.end(Ended::Io(error));
+        }
+    }
+
+    /// Subscriptions that stand but have fallen silent are made anew, and if that does not help, the connection is.
+    pub(super) fn wake_silent(&mut self, books: &mut Books, now: Nanos) {
+        if now.since(self.checked_at) < SILENCE_CHECK.as_nanos() as u64 {
+            return;
+        }
+        self.checked_at = now;
+        let Leg { line, woken, .. } = self;
+        woken.retain(|(place, at)| line.places[*place].traded_at.is_none_or(|last| last <= *at));
+        for place in 0..self.line.places.len() {
+            let Some(standing_since) = self.session.subscriptions().standing_since(place) else { continue };
+            let since = self.line.places[place].traded_at.map_or(standing_since, |at| at.max(standing_since));
+            let is_silent = books.activity(&self.line, place).is_silent(since, now);
+            if !is_silent || self.leaving.is_some() {
+                continue;
+            }
+            books.is_silent(&mut self.line, place);
+            let (connection, symbol) = (self.line.name(), &self.symbols[place]);
+            let silent_s = now.since(since) / 1_000_000_000;
+            let has_been_woken = self.woken.iter().any(|(other, _)| *other == place);
+            if has_been_woken || !self.session.subscriptions().renew(place) {
+                books.activity(&self.line, place).be_patient();
+                tracing::warn!(
+                    connection,
+                    symbol,
+                    silent_s,
+                    "the subscription stays silent: another connection is made"
+                );
+                self.leave(Leaving::Silent);
+            } else {
+                tracing::warn!(connection, symbol, silent_s, "the subscription has fallen silent: it is made anew");
+                self.woken.push((place, now));
+            }
+        }
+    }
+
+    /// Another connection is to take this one's place.
+    pub(super) fn leave(&mut self, why: Leaving) {
+        if self.leaving.is_none() {
+            tracing::info!(connection = self.line.name(), "another connection is made to take this one's place: {why}");
+            self.leaving = Some(why);
+        }
+    }
+
+    /// Ends the connection from outside its reader, which that wakes.
+    pub(super) fn end(&mut self, why: Ended) {
+        if !self.is_shut {
+            self.shut(&why);
+            self.gone = Some(why);
+        }
+    }
+
+    /// Tells the other side why, and shuts the connection, unless that was done before.
+    pub(super) fn shut(&mut self, why: &Ended) {
+        if !std::mem::replace(&mut self.is_shut, true) {
+            self.say_goodbye(why);
+            self.stream.shut();
+        }
+    }
+
+    fn say_goodbye(&mut self, why: &Ended) {
+        let goodbye = match why {
+            Ended::Closed(code, _) => frame::close(code.unwrap_or(CLOSE_NORMAL), ""),
+            Ended::Violation(violation) => frame::close(violation.close_code(), ""),
+            Ended::Io(_) => return,
+            _ => frame::close(CLOSE_GOING_AWAY, ""),
+        };
+        // The connection ends whether or not the other side hears why.
+        let _ = self.stream.send(&goodbye);
+    }
+
+    /// The symbols at these places.
+    fn named(&self, places: &[usize]) -> String {
+        places.iter().map(|place| self.symbols[*place].as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    /// A frame about the session.
+    #[cold]
+    pub(super) fn control(&mut self, control: Control<'_>, now: Nanos) {
+        match control {
+            Control::Acknowledged(about) => self.session.subscriptions().acknowledged(about, now),
+            Control::Unsubscribed(about) => self.session.subscriptions().unsubscribed(about, now),
+            Control::Standing(places) => self.session.subscriptions().standing(places, now),
+            Control::Refused { about, code, words } => {
+                let refused = self.session.refused(about, now);
+                let (connection, symbols) = (self.line.name(), self.named(&refused));
+                if refused.is_empty() {
+                    tracing::warn!(connection, %code, "the exchange refused a request, its symbols are asked for in parts: {words}");
+                } else {
+                    tracing::error!(connection, %code, %symbols, "the exchange refused a subscription, it is asked for again later: {words}");
+                }
+            }
+            Control::Heartbeat => {}
+            Control::ShuttingDown => self.leave(Leaving::Announced),
+        }
+        if self.session.subscriptions().take_settled() {
+            let symbols = self.session.subscriptions().count();
+            tracing::info!(connection = self.line.name(), symbols, "subscribed");
+        }
+    }
+}

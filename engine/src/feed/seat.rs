@@ -1,0 +1,351 @@
+//! The seat of a connection: makes it, makes it anew after every end, and has another take its place before it must go.
+//!
+//! A connection that is to go (it is old, the exchange has announced its end, a subscription stays silent, the
+//! configuration has changed) goes on until its successor is level with it in every symbol: no trade is missing, none comes
+//! twice, order is kept.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::leg::{Ended, Leaving, Leg};
+use super::outside::{ByteStream, Outside};
+use super::reader::Reader;
+use super::{FeedCore, Line};
+use crate::avro::SymbolPrefix;
+use crate::clock::Nanos;
+use crate::config::shown;
+use crate::net::dial::Dialed;
+use crate::pace::Pace;
+use crate::session::backoff::Bounds;
+use crate::session::breaker::{Addresses, Choice};
+use crate::session::{Backoff, Session};
+use crate::venue::{Protocol, Requests, Subscription, Venue};
+
+/// How often one that waits looks whether the engine stops.
+const LONGEST_REST: Duration = Duration::from_millis(50);
+/// A symbol that its old connection has not shown for so long is no reason for that to stay, once the new one stands.
+const QUIET: Duration = Duration::from_secs(1);
+/// A successor that is not level after so long is given up.
+const LONGEST_OVERLAP: Duration = Duration::from_secs(60);
+
+/// What a feed core is told about one of its connections.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The feed, an index into the plan's feeds.
+    pub feed: u16,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The connection's number among those of its exchange.
+    pub number: usize,
+    /// What to ask for, and where: one for each of the feed's addresses, with the same instruments.
+    pub ways: Vec<Subscription>,
+    /// What the records of each instrument begin with.
+    pub prefixes: Vec<SymbolPrefix>,
+    /// When connections to the exchange may be made.
+    pub pace: Pace,
+    /// Which of the addresses can be reached.
+    pub addresses: Arc<Mutex<Addresses>>,
+    /// The waits between attempts.
+    pub backoff: Bounds,
+    /// The age at which connections are made anew, where it is less than the exchange's.
+    pub max_age: Option<Duration>,
+}
+
+/// What holds for the messages of all connections.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest message, in bytes.
+    pub max_frame_bytes: usize,
+    /// Whether a connection that finds the ring full is not read (else its trades are dropped).
+    pub stop_reading: bool,
+}
+
+type Shared<V, O> = Rc<RefCell<Leg<V, <O as Outside>::Stream>>>;
+
+/// The seat of a connection.
+pub struct Seat<V, O: Outside> {
+    core: Rc<RefCell<FeedCore>>,
+    outside: O,
+    limits: Limits,
+    assignment: RefCell<Assignment>,
+    /// The connection, and before it those whose place it takes.
+    legs: RefCell<Vec<Shared<V, O>>>,
+    /// Lines of connections that have ended, of which frames still wait.
+    left: RefCell<Vec<Line<V>>>,
+    backoff: RefCell<Backoff>,
+    /// How many connections were made.
+    attempts: Cell<u64>,
+    /// Before then, none is made.
+    rests_until: Cell<Nanos>,
+    is_connecting: Cell<bool>,
+    is_stopping: Cell<bool>,
+}
+
+/// A seat, whatever the protocol.
+pub trait Seated {
+    /// What time brings.
+    fn tick(self: Rc<Self>, now: Nanos);
+
+    /// No more is read, and no connection is made.
+    fn stop(&self);
+
+    /// Whether there is a connection.
+    fn is_taken(&self) -> bool;
+}
+
+impl<V: Venue, O: Outside> Seat<V, O> {
+    /// A seat for the connection that `assignment` describes.
+    pub fn new(assignment: Assignment, limits: Limits, core: Rc<RefCell<FeedCore>>, outside: O) -> Rc<Self> {
+        let seed = (outside.random() * u64::MAX as f64) as u64;
+        Rc::new(Seat {
+            core,
+            limits,
+            backoff: RefCell::new(Backoff::new(assignment.backoff, seed)),
+            assignment: RefCell::new(assignment),
+            legs: RefCell::new(Vec::new()),
+            left: RefCell::new(Vec::new()),
+            attempts: Cell::new(0),
+            rests_until: Cell::new(Nanos(0)),
+            is_connecting: Cell::new(false),
+            is_stopping: Cell::new(false),
+            outside,
+        })
+    }
+
+    /// Has a connection made, if none is being made already.
+    pub fn connect(self: &Rc<Self>) {
+        if !self.is_stopping.get() && !self.is_connecting.replace(true) {
+            self.outside.spawn(self.clone().attempt());
+        }
+    }
+
+    /// Attempts to make a connection until there is one.
+    async fn attempt(self: Rc<Self>) {
+        while !self.is_stopping.get() {
+            self.rest_until(self.rests_until.get()).await;
+            let choice = self.addresses(|addresses, now| addresses.choose(now));
+            let address = match choice {
+                Choice::Attempt(address) => address,
+                Choice::WaitUntil(at) => {
+                    self.rest_until(at).await;
+                    continue;
+                }
+            };
+            let turn = self.assignment.borrow().pace.take_turn(self.outside.now(), V::FACTS.limits.connects);
+            self.rest_until(turn).await;
+            let way = self.assignment.borrow().ways[address].clone();
+            match self.outside.dial(&way.endpoint.url).await {
+                // It came too late: nobody would tell it to end.
+                Ok(mut dialed) if self.is_stopping.get() => dialed.stream.shut(),
+                Ok(dialed) => {
+                    self.is_connecting.set(false);
+                    return self.begin(dialed, way, address).await;
+                }
+                Err(error) => {
+                    let retry_in_ms = self.failed(address).as_millis() as u64;
+                    let url = shown(&way.endpoint.url).to_string();
+                    tracing::warn!(exchange = V::FACTS.exchange, url, retry_in_ms, "no connection: {error}");
+                }
+            }
+        }
+        self.is_connecting.set(false);
+    }
+
+    /// Notes a failure. Returns the wait before the next attempt.
+    fn failed(&self, address: usize) -> Duration {
+        if let Some(wait) = self.addresses(|addresses, now| addresses.failed(address, now)) {
+            let (exchange, url) =
+                (V::FACTS.exchange, shown(&self.assignment.borrow().ways[address].endpoint.url).to_string());
+            let probe_in_s = wait.as_secs();
+            tracing::error!(
+                exchange,
+                url,
+                probe_in_s,
+                "the address has failed for long: it is left alone, and tried now and then"
+            );
+        }
+        let wait = self.backoff.borrow_mut().next_wait();
+        self.rests_until.set(self.outside.now().plus(wait));
+        wait
+    }
+
+    fn addresses<T>(&self, with: impl FnOnce(&mut Addresses, Nanos) -> T) -> T {
+        let addresses = self.assignment.borrow().addresses.clone();
+        // Whoever has panicked with it has left it whole.
+        let mut addresses = addresses.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        with(&mut addresses, self.outside.now())
+    }
+
+    async fn rest_until(&self, at: Nanos) {
+        while !self.is_stopping.get() && self.outside.now() < at {
+            let left = Duration::from_nanos(at.since(self.outside.now()));
+            self.outside.sleep(left.min(LONGEST_REST)).await;
+        }
+    }
+
+    /// Attends to a connection from its upgrade to its end.
+    async fn begin(self: Rc<Self>, dialed: Dialed<O::Stream>, way: Subscription, address: usize) {
+        self.attempts.set(self.attempts.get() + 1);
+        let Assignment { feed, number, prefixes, .. } = self.assignment.borrow().clone();
+        let name = format!("{}-{number}.{}", V::FACTS.exchange, self.attempts.get());
+        let (url, kernel_timestamps) = (shown(&way.endpoint.url).to_string(), dialed.timestamps);
+        tracing::info!(connection = name, url, peer = %dialed.peer, kernel_timestamps, "connected");
+        let waiter = match self.outside.waiter(&dialed.stream) {
+            Ok(waiter) => waiter,
+            Err(error) => {
+                self.failed(address);
+                tracing::error!(connection = name, "connection ended: it cannot be waited for: {error}");
+                return self.connect();
+            }
+        };
+        let line = {
+            let core = &mut *self.core.borrow_mut();
+            core.tally().reconnects += u64::from(self.attempts.get() > 1 && self.legs.borrow().is_empty());
+            core.line(&way, feed, name, &prefixes)
+        };
+        let leg = Rc::new(RefCell::new(self.leg(dialed.stream, line, way, address)));
+        self.legs.borrow_mut().push(leg.clone());
+        leg.borrow_mut().tick(self.outside.now());
+        let (core, outside) = (self.core.clone(), self.outside.clone());
+        let mut reader = Reader::new(core, outside, leg.clone(), self.limits, &dialed.leftover);
+        let ended = reader.read(waiter).await;
+        drop(reader);
+        self.end(leg, ended);
+    }
+
+    fn leg(&self, stream: O::Stream, line: Line<V>, way: Subscription, address: usize) -> Leg<V, O::Stream> {
+        let Subscription { endpoint, instruments, by_address } = way;
+        let now = self.outside.now();
+        let mut limits = V::FACTS.limits;
+        limits.max_age = limits.max_age.into_iter().chain(self.assignment.borrow().max_age).min();
+        let requests = Requests::of::<V>(endpoint);
+        let names = instruments.iter().map(|instrument| instrument.requested.clone());
+        let session = Session::new(limits, requests, names, by_address, self.outside.random(), now);
+        let symbols = instruments.into_iter().map(|instrument| instrument.symbol).collect();
+        Leg::new(stream, session, line, symbols, address, now)
+    }
+
+    /// The first market data of a connection proves its address.
+    fn credit(&self, leg: &mut Leg<V, O::Stream>) {
+        if leg.is_proven && !std::mem::replace(&mut leg.is_credited, true) {
+            self.backoff.borrow_mut().proven();
+            if self.addresses(|addresses, _| addresses.proven(leg.address)) {
+                tracing::info!(connection = leg.line.name(), "the address works again");
+            }
+        }
+    }
+
+    /// A connection has ended: says why and what is done about it, and sees to the next.
+    fn end(self: Rc<Self>, leg: Shared<V, O>, ended: Ended) {
+        self.legs.borrow_mut().retain(|other| !Rc::ptr_eq(other, &leg));
+        let mut leg = match Rc::try_unwrap(leg) {
+            Ok(leg) => leg.into_inner(),
+            Err(_) => unreachable!("only the seat and the reader have a connection"),
+        };
+        leg.shut(&ended);
+        self.credit(&mut leg);
+        self.report(&leg, &ended);
+        self.left.borrow_mut().push(leg.line);
+        self.release_left(self.outside.now());
+        if self.legs.borrow().is_empty() {
+            self.connect();
+        }
+    }
+
+    /// Takes what waits of connections that have ended.
+    fn release_left(&self, now: Nanos) {
+        let core = &mut *self.core.borrow_mut();
+        self.left.borrow_mut().retain_mut(|line| {
+            match self.is_stopping.get() {
+                true => core.release_all(line),
+                false => core.release(line, now),
+            }
+            if line.held.is_empty() {
+                core.retire(line);
+            }
+            !line.held.is_empty()
+        });
+    }
+
+    /// Says why a connection has ended, and what is done about it.
+    fn report(&self, leg: &Leg<V, O::Stream>, ended: &Ended) {
+        let connection = leg.line.name();
+        let others = self.legs.borrow().len();
+        match ended {
+            Ended::Stopping | Ended::Replaced(_) => {
+                tracing::info!(connection, "connection ended: {ended}")
+            }
+            _ if others > 0 => {
+                tracing::warn!(connection, others, "connection ended, another carries on: {ended}");
+            }
+            // Elsewhere the exchange may be well, unless this one had brought nothing, either.
+            _ if leg.leaving.is_some() && leg.is_proven => {
+                tracing::warn!(connection, retry_in_ms = 0, "connection ended: {ended}");
+            }
+            _ if leg.is_proven => {
+                let wait = self.backoff.borrow_mut().next_wait();
+                self.rests_until.set(self.outside.now().plus(wait));
+                tracing::warn!(connection, retry_in_ms = wait.as_millis() as u64, "connection ended: {ended}");
+            }
+            _ => {
+                let retry_in_ms = self.failed(leg.address).as_millis() as u64;
+                tracing::warn!(connection, retry_in_ms, "connection ended before any trade came: {ended}");
+            }
+        }
+    }
+}
+
+impl<V: Venue, O: Outside> Seated for Seat<V, O> {
+    fn tick(self: Rc<Self>, now: Nanos) {
+        let legs = self.legs.borrow().clone();
+        for leg in &legs {
+            let leg = &mut *leg.borrow_mut();
+            leg.tick(now);
+            self.credit(leg);
+            let core = &mut *self.core.borrow_mut();
+            leg.wake_silent(&mut core.books, now);
+            if !leg.line.held.is_empty() {
+                core.release(&mut leg.line, now);
+            }
+        }
+        self.release_left(now);
+        match &legs[..] {
+            [only] if only.borrow().leaving.is_some() => self.connect(),
+            [old, new, ..] => hand_over(&mut old.borrow_mut(), &mut new.borrow_mut(), now),
+            _ => {}
+        }
+    }
+
+    fn stop(&self) {
+        self.is_stopping.set(true);
+        self.legs.borrow().iter().for_each(|leg| leg.borrow_mut().end(Ended::Stopping));
+        self.release_left(self.outside.now());
+    }
+
+    fn is_taken(&self) -> bool {
+        !self.legs.borrow().is_empty() || !self.left.borrow().is_empty()
+    }
+}
+
+/// Ends the old connection once the new one is level with it in all that it carries.
+fn hand_over<V: Venue, S: ByteStream>(old: &mut Leg<V, S>, new: &mut Leg<V, S>, now: Nanos) {
+    let passed = |since: Nanos, time: Duration| now.since(since) > time.as_nanos() as u64;
+    let is_level = |place: usize| {
+        let subscriptions = new.session.subscriptions();
+        if subscriptions.is_without(place) {
+            return true;
+        }
+        let Some(since) = subscriptions.standing_since(place) else { return false };
+        let old_place = old.symbols.iter().position(|symbol| *symbol == new.symbols[place]);
+        let old_last = old_place.and_then(|place| old.line.places[place].traded_at);
+        let is_quiet = passed(since, QUIET) && old_last.is_none_or(|last| passed(last, QUIET));
+        new.line.places[place].is_level || is_quiet
+    };
+    if new.line.held.is_empty() && (0..new.symbols.len()).all(is_level) {
+        old.end(Ended::Replaced(old.leaving.unwrap_or(Leaving::Changed)));
+    } else if passed(new.began, LONGEST_OVERLAP) {
+        new.end(Ended::Useless);
+    }
+}
