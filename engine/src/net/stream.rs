@@ -93,6 +93,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Bytes that wait until the socket takes them.
+    pub fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
     /// Ends the connection; errors no longer matter.
     pub fn shut(&mut self) {
         if let Some(tls) = &mut self.tls {
