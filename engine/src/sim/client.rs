@@ -20,6 +20,8 @@ use super::schedule::unix_ns;
 const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
 /// How a connection ended that no close frame ended.
 const LOST: &str = "the client went away without closing";
+/// How one ended that the exchange closed for no fault of the client's.
+const CLOSED: &str = "closed by the exchange";
 /// RFC 6455, 7.4.1: policy violation. Exchanges document that they disconnect, not how; code and reasons are assumed.
 const POLICY: u16 = 1008;
 
@@ -88,6 +90,9 @@ impl Client {
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
                 Err(error) => return self.end(&error),
             }
+            if self.closing.is_none() {
+                self.closing = lock(&self.connection.outbound).closing_since().map(|since| (since, CLOSED));
+            }
             if let Some((since, why)) = self.closing {
                 if since.elapsed() > self.hub.config.close_timeout {
                     return why;
@@ -128,14 +133,20 @@ impl Client {
         let Some(session) = session.as_mut() else {
             return;
         };
-        let (connection, symbols) = (self.connection.number, &self.hub.config.symbols[..]);
-        let replies = self.dialect.answer(session, &Request { text, connection, now_ns: unix_ns(), symbols });
+        let Some(text) = self.hub.heard(text, self.dialect, session.shape) else {
+            return;
+        };
+        let (text, connection, now_ns) = (text.as_ref(), self.connection.number, unix_ns());
+        let (symbols, rejected) = (&self.hub.config.symbols[..], &self.hub.requests.rejected[..]);
+        let replies = self.dialect.answer(session, &Request { text, connection, now_ns, symbols, rejected });
+        session.unmute_unsubscribed();
         tracing::debug!(connection, request = text, ?replies, "request");
         if self.dialect.market_speaks() {
             lock(&self.connection.notes).extend(replies.into_iter().map(Note::Reply));
         } else {
             replies.iter().for_each(|reply| say(&self.hub, &self.connection, reply));
         }
+        self.hub.subscription_stands(connection, session);
         self.hub.changed();
     }
 

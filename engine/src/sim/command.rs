@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::config::{Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
+use super::fault::Fault;
 use super::simulator::start;
 use crate::config::ConfigErrors;
 
@@ -77,6 +78,10 @@ pub struct SimulateArgs {
     /// Decides prices, quantities, sides and the order of symbols
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+
+    /// What goes wrong on purpose, e.g. cut@every:5s,drop=3@7s (--help has the list)
+    #[arg(long = "fault", value_name = "FAULTS", value_delimiter = ',', long_help = Fault::help())]
+    faults: Vec<Fault>,
 }
 
 impl SimulateArgs {
@@ -95,6 +100,7 @@ impl SimulateArgs {
             burst: self.burst,
             stop,
             seed: self.seed,
+            faults: self.faults,
             replay: self.replay.map(|file| Replay { file, speed: self.speed }),
             ..SimulatorConfig::new(protocol)
         })

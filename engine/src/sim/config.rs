@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dialect::{self, Rules};
+use super::fault::{self, Fault};
 use super::ledger::Ledger;
 use super::recording::RecordingError;
 use crate::venue::protocol::Protocol;
@@ -103,6 +104,8 @@ pub struct SimulatorConfig {
     pub replay: Option<Replay>,
     /// Where an in-process verifier learns what was put on the wire.
     pub ledger: Option<Ledger>,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
 }
 
 impl SimulatorConfig {
@@ -124,6 +127,7 @@ impl SimulatorConfig {
             first_trade_id: None,
             replay: None,
             ledger: None,
+            faults: Vec::new(),
         }
     }
 
@@ -168,7 +172,7 @@ impl SimulatorConfig {
         if !self.symbols.is_empty() && self.replay.is_none() && self.start_when > self.symbols.len() {
             return Err(SimError::StartWhen { wanted: self.start_when, exist: self.symbols.len() });
         }
-        Ok(())
+        fault::check(self)
     }
 }
 
@@ -219,6 +223,14 @@ pub enum SimError {
         wanted: usize,
         /// Symbols listed.
         exist: usize,
+    },
+    /// A fault cannot strike here.
+    #[error("the fault {fault} makes no sense here: {problem}")]
+    Fault {
+        /// The fault as it is written.
+        fault: String,
+        /// Why, and what to do instead.
+        problem: String,
     },
     /// A replay has no ledger.
     #[error("a ledger records generated trades, and a replay sends recorded frames; use one of the two")]

@@ -7,6 +7,7 @@ use std::thread::Thread;
 
 use super::config::SimulatorConfig;
 use super::dialect::Session;
+use super::fault::{Entrance, Recoveries, Requests};
 use super::lock::lock;
 use super::meter::Meter;
 use super::outbound::{Mark, Outbound};
@@ -24,6 +25,13 @@ pub(crate) struct Connection {
     pub(crate) notes: Mutex<Vec<Note>>,
     /// Frames that the market's thread has numbered; no other touches it.
     pub(crate) numbered: AtomicU64,
+}
+
+impl Connection {
+    /// Whether its handshake is over and it has not ended.
+    pub(crate) fn stands(&self) -> bool {
+        lock(&self.session).is_some() && lock(&self.outbound).is_open()
+    }
 }
 
 /// Something to say on a connection besides trades.
@@ -50,12 +58,20 @@ pub(crate) struct Hub {
     stopping: AtomicBool,
     cut_asked: AtomicBool,
     market: OnceLock<Thread>,
+    /// What newcomers meet.
+    pub(crate) entrance: Entrance,
+    /// Which subscriptions go wrong.
+    pub(crate) requests: Requests,
+    pub(crate) recoveries: Recoveries,
 }
 
 impl Hub {
     pub(crate) fn new(config: SimulatorConfig) -> Self {
         Self {
             symbols: Mutex::new(config.symbols.clone()),
+            entrance: Entrance::new(&config.faults),
+            requests: Requests::new(&config.faults),
+            recoveries: Recoveries::new(),
             config,
             meter: Meter::new(),
             clock: OnceLock::new(),
@@ -81,6 +97,7 @@ impl Hub {
             numbered: AtomicU64::new(0),
         });
         lock(&self.connections).push(Arc::clone(&connection));
+        self.entrance.receive(&connection);
         connection
     }
 
@@ -153,6 +170,11 @@ impl Hub {
         self.wake_market();
     }
 
+    /// The number of the newest connection.
+    pub(crate) fn newest(&self) -> u64 {
+        self.numbered.load(Ordering::Relaxed)
+    }
+
     /// Has the market's thread drop every connection between two batches.
     pub(crate) fn ask_for_cut(&self) {
         self.cut_asked.store(true, Ordering::Release);
@@ -162,8 +184,7 @@ impl Hub {
     /// Drops every connection if that was asked for.
     pub(crate) fn cut_if_asked(&self) {
         if self.cut_asked.load(Ordering::Relaxed) && self.cut_asked.swap(false, Ordering::Acquire) {
-            self.cut_all();
-            self.changed();
+            self.drop_connections(|_| true);
         }
     }
 

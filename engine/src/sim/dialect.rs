@@ -13,6 +13,8 @@ mod request;
 use std::ops::Range;
 use std::time::Duration;
 
+pub(crate) use request::Request;
+
 use super::template::Template;
 use crate::venue::protocol::Protocol;
 
@@ -71,11 +73,16 @@ pub(crate) struct Session {
     pub(crate) streams: Vec<String>,
     /// Symbols whose snapshot is still to be sent.
     pub(crate) owed: Vec<String>,
+    /// A fault: no trades are sent.
+    pub(crate) silent: bool,
+    /// A fault: streams whose trades are not sent.
+    pub(crate) muted: Vec<String>,
 }
 
 impl Session {
     pub(crate) fn new(protocol: Protocol) -> Self {
-        Self { protocol, shape: Shape::default(), streams: Vec::new(), owed: Vec::new() }
+        let shape = Shape::default();
+        Self { protocol, shape, streams: Vec::new(), owed: Vec::new(), silent: false, muted: Vec::new() }
     }
 
     /// Adds a stream; false if it is there already.
@@ -110,29 +117,17 @@ pub(crate) fn symbol_of<'a>(stream: &'a str, channel: &str) -> Option<&'a str> {
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) reason: String,
+    /// Seconds after which the client may try again, where it is told.
+    pub(crate) retry_after_s: Option<u64>,
 }
 
 impl Refusal {
-    pub(crate) fn no_such_path(path: &str) -> Self {
-        Self { status: 404, reason: format!("no such path: {path}") }
+    pub(crate) fn new(status: u16, reason: String) -> Self {
+        Self { status, reason, retry_after_s: None }
     }
-}
 
-/// A client's message, and what an answer may depend on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) text: &'a str,
-    /// The number of the connection.
-    pub(crate) connection: u64,
-    /// In nanoseconds since 1970.
-    pub(crate) now_ns: i64,
-    /// The symbols that exist; if none is listed, whichever is asked for does.
-    pub(crate) symbols: &'a [String],
-}
-
-impl Request<'_> {
-    pub(crate) fn exists(&self, symbol: &str) -> bool {
-        self.symbols.is_empty() || self.symbols.iter().any(|known| known == symbol)
+    pub(crate) fn no_such_path(path: &str) -> Self {
+        Self::new(404, format!("no such path: {path}"))
     }
 }
 
@@ -215,6 +210,11 @@ pub(crate) trait Dialect: Send + Sync {
     /// Whether the market's thread says everything, because replies and heartbeats are numbered with the trades'
     /// frames (each has [`SEQUENCE`] in its text then) or tell of trades.
     fn market_speaks(&self) -> bool {
+        false
+    }
+
+    /// Whether a request is answered once, whatever it names; otherwise what it names is answered one by one.
+    fn answers_as_a_whole(&self) -> bool {
         false
     }
 

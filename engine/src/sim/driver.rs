@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::config::Stop;
+use super::fault::Striker;
 use super::schedule::{Clock, sleep_exactly, wait_ns};
 use super::wire::Wire;
 
@@ -33,9 +34,14 @@ pub(crate) trait Source {
     /// How many trades the next frame would hold if they were due together; at least 1. Asked once a frame.
     fn next_run(&mut self) -> u64;
 
-    /// Makes a frame of these trades and stages it for those who want it; false if nobody does. `due_ns` is when the
-    /// last of them is due.
-    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool;
+    /// Makes a frame of these trades and stages it for those who want it; returns how many of the trades anybody gets.
+    /// `due_ns` is when the last of them is due.
+    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> u64;
+
+    /// A fault: has the next so many trades of each symbol made, but not sent; returns how many that are in all.
+    fn skip(&mut self, _trades: u64) -> u64 {
+        0
+    }
 
     /// Called before a batch is written; false if it must not be, because the simulator stops.
     fn publish(&mut self, wire: &Wire) -> bool;
@@ -65,6 +71,8 @@ pub(crate) struct Driver<S> {
     /// How many trades the next frame holds; 0 while that is not decided.
     run: u64,
     finished: bool,
+    /// Faults that strike at some time.
+    striker: Option<Striker>,
 }
 
 impl<S: Source> Driver<S> {
@@ -77,7 +85,8 @@ impl<S: Source> Driver<S> {
         };
         let unpaced = config.waits_for_readers();
         let resolution_ns = i64::try_from(config.resolution.as_nanos()).unwrap_or(i64::MAX);
-        Self { source, wire, unpaced, trades, until_ns, resolution_ns, k: 0, run: 0, finished: false }
+        let striker = Striker::new(wire.hub());
+        Self { source, wire, unpaced, trades, until_ns, resolution_ns, k: 0, run: 0, finished: false, striker }
     }
 
     pub(crate) fn run(mut self) {
@@ -85,6 +94,10 @@ impl<S: Source> Driver<S> {
         let Some(clock) = self.open() else { return };
         while !self.wire.hub().is_stopping() {
             self.wire.hub().cut_if_asked();
+            if let Some(stalled_ns) = self.strike(&clock) {
+                wait_ns(stalled_ns.min(IDLE_NS));
+                continue;
+            }
             if self.wire.refresh() {
                 self.source.resubscribe(&mut self.wire);
                 self.commit(clock.now_ns());
@@ -97,8 +110,17 @@ impl<S: Source> Driver<S> {
             } else {
                 self.paced_turn(&clock)
             };
-            self.rest(next);
+            self.rest(next, &clock);
         }
+        if let Some(striker) = &mut self.striker {
+            striker.release();
+        }
+    }
+
+    /// Strikes with the faults that are due, as long as there is a market; for how long it is to hold still, if it is.
+    fn strike(&mut self, clock: &Clock) -> Option<i64> {
+        let striker = self.striker.as_mut().filter(|_| !self.finished)?;
+        striker.strike(clock.now_ns(), &mut |trades| self.source.skip(trades))
     }
 
     /// Waits until enough is subscribed, then starts the clock.
@@ -222,9 +244,9 @@ impl<S: Source> Driver<S> {
         self.k += run;
         let meter = &self.wire.hub().meter;
         meter.scheduled.store(self.k, Ordering::Relaxed);
-        let counter = if heard { &meter.sent } else { &meter.unheard };
         // Only this thread writes these.
-        counter.store(counter.load(Ordering::Relaxed) + run, Ordering::Relaxed);
+        meter.sent.store(meter.sent.load(Ordering::Relaxed) + heard, Ordering::Relaxed);
+        meter.unheard.store(meter.unheard.load(Ordering::Relaxed) + run - heard, Ordering::Relaxed);
     }
 
     fn commit(&mut self, now_ns: i64) {
@@ -236,12 +258,15 @@ impl<S: Source> Driver<S> {
     }
 
     /// Waits, but comes back soon to sockets that have not taken everything.
-    fn rest(&mut self, next: Next) {
+    fn rest(&mut self, next: Next, clock: &Clock) {
         let unwritten = self.wire.flush();
         if self.finished && unwritten == 0 {
             self.wire.hub().meter.done.store(true, Ordering::Release);
         }
         let retry_ns = if unwritten > 0 { RETRY_NS } else { IDLE_NS };
+        let striker = self.striker.as_ref().filter(|_| !self.finished);
+        let retry_ns =
+            striker.and_then(|striker| striker.until_next(clock.now_ns())).map_or(retry_ns, |ns| ns.min(retry_ns));
         match next {
             Next::AtOnce => {}
             Next::After(ns) => wait_ns(ns.clamp(self.resolution_ns, retry_ns.max(self.resolution_ns))),

@@ -117,7 +117,8 @@ impl Generator {
             let owed = std::mem::take(&mut session.owed);
             let (protocol, shape) = (session.protocol, session.shape);
             let dialect = dialect::of(protocol);
-            let symbols = session.streams.iter().filter_map(|stream| dialect.traded_symbol(stream, shape));
+            let heard = session.streams.iter().filter(|stream| session.hears(stream));
+            let symbols = heard.filter_map(|stream| dialect.traded_symbol(stream, shape));
             wanted.extend(symbols.map(|symbol| {
                 let owed = owed.contains(&symbol);
                 Wanted { subscriber, protocol, shape, symbol, owed }
@@ -139,6 +140,18 @@ impl Generator {
             }
             self.run.push(timed);
         }
+    }
+
+    /// Takes the trades that are to be skipped out of the run; whether none is left of it.
+    #[cold]
+    fn skip_run(&mut self, symbol: usize) -> bool {
+        let listing = &mut self.listings[symbol];
+        let skipped = self.run.len().min(usize::try_from(listing.to_skip).unwrap_or(usize::MAX));
+        listing.to_skip -= skipped as u64;
+        for timed in self.run.drain(..skipped) {
+            listing.remember(timed, false);
+        }
+        self.run.is_empty()
     }
 
     /// Sends the run's trades, or else a frame of this kind that is no trade of the market, to whoever wants it.
@@ -258,21 +271,31 @@ impl Source for Generator {
         if several { self.order.u64(2..=self.trades_per_frame) } else { 1 }
     }
 
-    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> bool {
+    fn emit(&mut self, trades: Range<u64>, due_ns: i64, now_ns: i64, wire: &mut Wire) -> u64 {
         let Some(clock) = wire.hub().clock.get().copied() else {
-            return false;
+            return 0;
         };
         let symbol = self.trading[self.order.usize(..self.trading.len())];
         let to_unix_ns = |ns: i64| clock.unix_ns(ns);
         self.step_aside(symbol, due_ns, now_ns, to_unix_ns, wire);
         self.make_run(symbol, trades, now_ns, to_unix_ns);
+        if self.listings[symbol].to_skip > 0 && self.skip_run(symbol) {
+            return 0;
+        }
         self.send_run(symbol, None, due_ns, to_unix_ns(now_ns), wire);
         let listing = &mut self.listings[symbol];
         let heard = !listing.forms.is_empty();
         for timed in &self.run {
             listing.remember(*timed, heard);
         }
-        heard
+        if heard { self.run.len() as u64 } else { 0 }
+    }
+
+    fn skip(&mut self, trades: u64) -> u64 {
+        for index in &self.trading {
+            self.listings[*index].to_skip += trades;
+        }
+        trades * self.trading.len() as u64
     }
 
     fn publish(&mut self, wire: &Wire) -> bool {

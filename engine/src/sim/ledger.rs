@@ -65,7 +65,8 @@ impl Batch {
 ///
 /// Each frame of trades is recorded once, if at least one connection was subscribed to it, and so is each snapshot.
 /// A trade belongs to the first frame that told it: a trade that was due while nobody was subscribed belongs to the
-/// snapshot that tells it later, if one does, and else is never recorded. A connection whose reader does not keep up
+/// snapshot that tells it later, if one does, and else is never recorded. So does one that a fault kept from being sent
+/// to anybody. A connection whose reader does not keep up
 /// takes its unwritten frames with it when it dies: the ledger then holds what nobody could receive.
 #[derive(Debug, Clone)]
 pub struct Ledger {

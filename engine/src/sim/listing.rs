@@ -47,6 +47,8 @@ pub(super) struct Listing {
     pub(super) forms: Vec<Form>,
     /// Whether it was ever subscribed: from then on it trades, heard or not.
     pub(super) trading: bool,
+    /// A fault: so many of its next trades are not sent.
+    pub(super) to_skip: u64,
     /// Whether its subscribers are shown trades of the past.
     remembers: bool,
     /// The last trades, from the oldest to the newest, where it remembers any.
@@ -62,6 +64,7 @@ impl Listing {
             market: SymbolMarket::new(name, seed, first_id),
             forms: Vec::new(),
             trading: false,
+            to_skip: 0,
             remembers: false,
             history: VecDeque::new(),
             last_id: None,

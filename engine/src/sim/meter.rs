@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::fault::{Recovery, Struck};
 use super::lock::lock;
 
 /// An hour late is as late as can be told.
@@ -27,6 +28,7 @@ pub(crate) struct Meter {
     /// Between the clock's start and the last trade put on the wire.
     pub(crate) sending_ns: AtomicU64,
     pub(crate) done: AtomicBool,
+    struck: Mutex<Struck>,
     lateness: Mutex<Histogram<u64>>,
 }
 
@@ -43,8 +45,19 @@ impl Meter {
             limits_exceeded: AtomicU64::new(0),
             sending_ns: AtomicU64::new(0),
             done: AtomicBool::new(false),
+            struck: Mutex::new(Struck::default()),
             lateness: Mutex::new(lateness.expect("constant bounds that the histogram allows")),
         }
+    }
+
+    /// A fault, named by its place among the words, struck and touched so many.
+    pub(crate) fn fault_struck(&self, place: usize, touched: u64) {
+        lock(&self.struck).note(place, 1, touched);
+    }
+
+    /// A fault that struck before touched so many more.
+    pub(crate) fn fault_touched(&self, place: usize, touched: u64) {
+        lock(&self.struck).note(place, 0, touched);
     }
 
     /// Records frames that the system took from us at `now_ns`, each due at its own time.
@@ -62,7 +75,7 @@ impl Meter {
         self.unheard.store(self.unheard.load(Relaxed) - trades, Relaxed);
     }
 
-    pub(crate) fn progress(&self, open: usize, unwritten_bytes: usize) -> Progress {
+    pub(crate) fn progress(&self, open: usize, unwritten_bytes: usize, recovery: Recovery) -> Progress {
         Progress {
             scheduled: self.scheduled.load(Relaxed),
             sent: self.sent.load(Relaxed),
@@ -73,13 +86,15 @@ impl Meter {
             refused: self.refused.load(Relaxed),
             slow_readers_cut: self.slow_readers_cut.load(Relaxed),
             limits_exceeded: self.limits_exceeded.load(Relaxed),
+            faults: *lock(&self.struck),
+            recovery,
             lateness: Lateness::of(&lock(&self.lateness)),
         }
     }
 
-    pub(crate) fn summary(&self, unwritten_bytes: usize) -> Summary {
+    pub(crate) fn summary(&self, unwritten_bytes: usize, recovery: Recovery) -> Summary {
         let sending = Duration::from_nanos(self.sending_ns.load(Relaxed));
-        let progress = self.progress(0, unwritten_bytes);
+        let progress = self.progress(0, unwritten_bytes, recovery);
         let seconds = sending.as_secs_f64();
         let rate = if seconds > 0.0 { progress.sent as f64 / seconds } else { 0.0 };
         Summary { progress, sending, rate }
@@ -136,6 +151,10 @@ pub struct Progress {
     pub slow_readers_cut: u64,
     /// Connections closed for too many messages a second, for a missing pong or subscription, or for being quiet.
     pub limits_exceeded: u64,
+    /// Faults that struck.
+    pub faults: Struck,
+    /// How long clients took to come back.
+    pub recovery: Recovery,
     /// How late frames were.
     pub lateness: Lateness,
 }
@@ -157,7 +176,7 @@ impl fmt::Display for Summary {
         let Progress {
             sent, unheard, unwritten_bytes, connections, refused, slow_readers_cut, limits_exceeded, ..
         } = self.progress;
-        let late = self.progress.lateness;
+        let (late, faults, recovery) = (self.progress.lateness, self.progress.faults, self.progress.recovery);
         let us = |ns: u64| ns as f64 / 1e3;
         writeln!(out, "sent         {sent} in {:.3} s, {:.0} per second", self.sending.as_secs_f64(), self.rate)?;
         writeln!(out, "unheard      {unheard} (due while nobody was subscribed)")?;
@@ -171,6 +190,13 @@ impl fmt::Display for Summary {
             us(late.max_ns)
         )?;
         writeln!(out, "connections  {connections} ({refused} more refused)")?;
-        write!(out, "cut          {slow_readers_cut} slow readers, {limits_exceeded} over the exchange's limits")
+        write!(out, "cut          {slow_readers_cut} slow readers, {limits_exceeded} over the exchange's limits")?;
+        if !faults.is_empty() {
+            write!(out, "\nfaults       {faults}")?;
+        }
+        if recovery != Recovery::default() {
+            write!(out, "\nrecovery     {recovery}")?;
+        }
+        Ok(())
     }
 }

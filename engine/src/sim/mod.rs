@@ -12,6 +12,7 @@
 //! | `outbound`, `connection`, `client`, `server` | sockets, WebSocket framing, keep-alive, slow readers |
 //! | `generator`, `listing`, `recording`, `replay` | what is due when, and who wants it |
 //! | `recorder`, `ledger` | what was sent, for a verifier in the same process |
+//! | `fault` | what goes wrong on purpose, and when |
 //! | `driver`, `wire` | the one thread that puts due frames on the wire, batch by batch |
 //! | `simulator`, `command` | start, watch, stop |
 //!
@@ -25,6 +26,7 @@ mod config;
 mod connection;
 mod dialect;
 mod driver;
+mod fault;
 mod generator;
 mod ledger;
 mod listing;
@@ -46,6 +48,7 @@ mod wire;
 pub use command::{SimulateArgs, parse_rate, simulate};
 pub use config::{Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
 pub use dialect::{Pair, Rules};
+pub use fault::{Fault, Recovery, Struck, What, When};
 pub use ledger::{Batch, Ledger, LedgerReader, SentFrame, SentTrade};
 pub use meter::{Lateness, Progress, Summary};
 pub use recording::RecordingError;

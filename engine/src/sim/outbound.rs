@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, send};
@@ -35,6 +36,12 @@ pub(crate) struct Outbound {
     written_total: u64,
     pending: VecDeque<Pending>,
     state: State,
+    /// When we queued a close frame.
+    closing_since: Option<Instant>,
+    /// A fault: nothing is sent for now.
+    held: bool,
+    /// Most bytes given to the system at once.
+    piece_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +62,9 @@ impl Outbound {
             written_total: 0,
             pending: VecDeque::new(),
             state: State::Open,
+            closing_since: None,
+            held: false,
+            piece_bytes: usize::MAX,
         }
     }
 
@@ -101,7 +111,30 @@ impl Outbound {
         let mut frame = Vec::new();
         write_frame(OpCode::Control(Control::Close), &payload, &mut frame);
         self.append(&frame, &[]);
+        if self.state == State::Open {
+            self.closing_since = Some(Instant::now());
+        }
         self.no_more();
+    }
+
+    /// When we queued a close frame, if we did.
+    pub(crate) fn closing_since(&self) -> Option<Instant> {
+        self.closing_since
+    }
+
+    /// Sends nothing until it is [released](Self::release).
+    pub(crate) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Goes on where it was held.
+    pub(crate) fn release(&mut self) {
+        self.held = false;
+    }
+
+    /// From now on gives the system at most so many bytes at once.
+    pub(crate) fn in_pieces(&mut self, piece_bytes: usize) {
+        self.piece_bytes = piece_bytes;
     }
 
     /// Drops whatever would be appended from now on: a close frame stands at the end.
@@ -139,6 +172,11 @@ impl Outbound {
         self.state == State::Closed
     }
 
+    /// Whether frames that are appended go out.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
     /// The due times of frames that the system took since the last call.
     pub(crate) fn written_dues(&mut self) -> impl Iterator<Item = i64> + '_ {
         let written = self.written_total;
@@ -154,8 +192,9 @@ impl Outbound {
     /// the reader's side of the same socket waits.
     fn send(&mut self, bytes: &[u8]) -> usize {
         let mut sent = 0;
-        while sent < bytes.len() {
-            match send(self.socket.as_raw_fd(), &bytes[sent..], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+        while sent < bytes.len() && !self.held {
+            let piece = &bytes[sent..bytes.len().min(sent.saturating_add(self.piece_bytes))];
+            match send(self.socket.as_raw_fd(), piece, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
                 Ok(count) => sent += count,
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => break,
@@ -193,6 +232,8 @@ mod tests {
     use std::io::Read;
     use std::net::TcpListener;
 
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
     fn pair() -> (Outbound, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -225,6 +266,43 @@ mod tests {
         }
         assert_eq!(outbound.written_dues().count(), 1);
         assert!(reader.join().unwrap() == appended);
+    }
+
+    #[test]
+    fn the_system_gets_pieces_no_longer_than_asked() {
+        let no_flags = SockFlag::empty();
+        // It keeps the borders of what is sent.
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, no_flags).unwrap();
+        let (mut outbound, mut client) = (Outbound::new(ours.into()), TcpStream::from(theirs));
+        let mut pieces = |outbound: &mut Outbound, bytes: &[u8]| {
+            outbound.append(bytes, &[]);
+            let mut found = Vec::new();
+            while found.iter().map(Vec::len).sum::<usize>() < bytes.len() {
+                let mut piece = [0; 64];
+                let len = client.read(&mut piece).unwrap();
+                found.push(piece[..len].to_vec());
+            }
+            found
+        };
+        assert_eq!(pieces(&mut outbound, b"whole frames"), [b"whole frames"]);
+        outbound.in_pieces(5);
+        assert_eq!(pieces(&mut outbound, b"whole frames"), [&b"whole"[..], b" fram", b"es"]);
+    }
+
+    #[test]
+    fn what_is_held_follows_in_order_once_it_is_released() {
+        let (mut outbound, mut client) = pair();
+        outbound.append(b"a", &[]);
+        outbound.hold();
+        outbound.append(b"b", &[]);
+        outbound.flush();
+        assert_eq!(outbound.unwritten(), 1);
+        outbound.append(b"c", &[]);
+        outbound.release();
+        outbound.append(b"d", &[]);
+        let mut read = [0; 4];
+        client.read_exact(&mut read).unwrap();
+        assert_eq!(&read, b"abcd");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Source for Replayer {
             }
             let bare = dialect.is_bare(session.shape);
             for (stream, listeners) in self.recording.streams.iter().zip(&mut self.listeners) {
-                if session.streams.contains(stream) {
+                if session.streams.contains(stream) && session.hears(stream) {
                     listeners.push(Listener { subscriber, bare });
                 }
             }
@@ -71,14 +71,14 @@ impl Source for Replayer {
         1
     }
 
-    fn emit(&mut self, frames: Range<u64>, due_ns: i64, _now_ns: i64, wire: &mut Wire) -> bool {
+    fn emit(&mut self, frames: Range<u64>, due_ns: i64, _now_ns: i64, wire: &mut Wire) -> u64 {
         let frame = &self.recording.frames[frames.start as usize];
         let listeners = &self.listeners[frame.stream];
         for listener in listeners {
             let range = if listener.bare { frame.data.clone() } else { frame.whole.clone() };
             wire.stage(listener.subscriber, self.recording.text[range].as_bytes(), Some(due_ns));
         }
-        !listeners.is_empty()
+        u64::from(!listeners.is_empty())
     }
 
     fn publish(&mut self, _wire: &Wire) -> bool {

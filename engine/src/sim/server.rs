@@ -34,6 +34,7 @@ pub(crate) fn listen(listener: &TcpListener, hub: &Arc<Hub>) {
             break;
         }
         match accepted {
+            Ok((socket, _)) if hub.resets(&socket) => {}
             Ok((socket, peer)) => {
                 clients.retain(|client| !client.is_finished());
                 let served = Arc::clone(hub);
@@ -80,6 +81,7 @@ fn serve(socket: TcpStream, peer: std::net::SocketAddr, hub: &Arc<Hub>) -> io::R
         if let Some(greeting) = dialect.greeting(number) {
             say(hub, &connection, &greeting);
         }
+        hub.subscription_stands(number, &session);
         *lock(&connection.session) = Some(session);
         hub.changed();
         let end = Client::new(web_socket, dialect, Arc::clone(&connection), Arc::clone(hub)).run();
@@ -95,7 +97,7 @@ fn shake_hands(stream: ClientStream, hub: &Hub) -> Option<(WebSocket<ClientStrea
     #[allow(clippy::result_large_err)] // The type is tungstenite's.
     let open = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
         let uri = request.uri();
-        match dialect::open(hub.config.protocol, uri.path(), uri.query()) {
+        match hub.open(uri) {
             Ok(opened) => {
                 session = Some(opened);
                 Ok(response)
@@ -107,6 +109,9 @@ fn shake_hands(stream: ClientStream, hub: &Hub) -> Option<(WebSocket<ClientStrea
                 let mut refused = ErrorResponse::new(body);
                 *refused.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST);
                 refused.headers_mut().insert("Content-Length", length.into());
+                if let Some(seconds) = refusal.retry_after_s {
+                    refused.headers_mut().insert("Retry-After", seconds.into());
+                }
                 Err(refused)
             }
         }

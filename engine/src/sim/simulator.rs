@@ -74,7 +74,7 @@ impl Simulator {
     /// What has happened so far.
     pub fn progress(&self) -> Progress {
         let (open, unwritten) = self.hub.standing();
-        self.hub.meter.progress(open, unwritten)
+        self.hub.meter.progress(open, unwritten, self.hub.recoveries.so_far())
     }
 
     /// Whether the count or the time is reached (or the recording over) and every byte written to its socket.
@@ -105,7 +105,7 @@ impl Simulator {
         if let Some(accept) = accept {
             let _ = accept.join();
         }
-        self.hub.meter.summary(unwritten)
+        self.hub.meter.summary(unwritten, self.hub.recoveries.so_far())
     }
 
     fn say_goodbye(&self) {

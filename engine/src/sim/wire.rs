@@ -44,7 +44,7 @@ impl Wire {
         Self { hub, version: 0, subscribers: Vec::new() }
     }
 
-    pub(crate) fn hub(&self) -> &Hub {
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
 
@@ -55,14 +55,11 @@ impl Wire {
             return false;
         }
         self.version = version;
-        let open = |connection: &Arc<Connection>| {
-            lock(&connection.session).is_some() && !lock(&connection.outbound).is_closed()
-        };
         self.subscribers = self
             .hub
             .connections()
             .into_iter()
-            .filter(open)
+            .filter(|connection| connection.stands())
             .map(|connection| Subscriber { connection, staged: Vec::new(), marks: Vec::new() })
             .collect();
         true

@@ -2,6 +2,7 @@
 
 mod client;
 mod dialects;
+mod faults;
 mod market;
 mod protocol;
 mod replay;

@@ -54,7 +54,7 @@ impl Dialect for Binance {
                 ("timeUnit", "MICROSECOND" | "microsecond") => session.shape.0 |= MICROSECONDS,
                 ("timeUnit", "MILLISECOND" | "millisecond") => {}
                 ("timeUnit", other) => {
-                    return Err(Refusal { status: 400, reason: format!("unknown timeUnit: {other}") });
+                    return Err(Refusal::new(400, format!("unknown timeUnit: {other}")));
                 }
                 _ => {}
             }
@@ -63,7 +63,11 @@ impl Dialect for Binance {
     }
 
     fn answer(&self, session: &mut Session, request: &Request<'_>) -> Vec<String> {
-        vec![answer(session, request.text)]
+        vec![answer(session, request)]
+    }
+
+    fn answers_as_a_whole(&self) -> bool {
+        true
     }
 
     fn traded_symbol(&self, stream: &str, _shape: Shape) -> Option<String> {
@@ -114,13 +118,13 @@ pub(super) fn open(mut session: Session, path: &str, query: Option<&str>) -> Res
             names.extend(split_streams(&value));
         }
     }
-    requests::subscribe(&mut session, &names).map_err(|error| Refusal { status: 400, reason: error.message })?;
+    requests::subscribe(&mut session, &names).map_err(|error| Refusal::new(400, error.message))?;
     Ok(session)
 }
 
 /// Takes a client's message and returns the reply.
-pub(super) fn answer(session: &mut Session, text: &str) -> String {
-    requests::answer(session, text)
+pub(super) fn answer(session: &mut Session, request: &Request<'_>) -> String {
+    requests::answer(session, request.text, request.rejected)
 }
 
 /// Stream names are lowercase; one in capitals is accepted and stays silent (assumed).

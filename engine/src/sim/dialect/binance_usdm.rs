@@ -55,7 +55,11 @@ impl Dialect for BinanceUsdm {
     }
 
     fn answer(&self, session: &mut Session, request: &Request<'_>) -> Vec<String> {
-        vec![binance::answer(session, request.text)]
+        vec![binance::answer(session, request)]
+    }
+
+    fn answers_as_a_whole(&self) -> bool {
+        true
     }
 
     fn traded_symbol(&self, stream: &str, shape: Shape) -> Option<String> {

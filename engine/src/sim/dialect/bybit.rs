@@ -66,6 +66,10 @@ impl Dialect for Bybit {
         vec![reply(request, &asked, op, outcome)]
     }
 
+    fn answers_as_a_whole(&self) -> bool {
+        true
+    }
+
     fn traded_symbol(&self, stream: &str, _shape: Shape) -> Option<String> {
         stream.strip_prefix(TOPIC).map(str::to_owned)
     }

@@ -1,6 +1,27 @@
-//! What requests of several exchanges have in common.
+//! Requests, and what those of several exchanges have in common.
 
 use serde_json::{Map, Value};
+
+/// A client's message, and what an answer may depend on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) text: &'a str,
+    /// The number of the connection.
+    pub(crate) connection: u64,
+    /// In nanoseconds since 1970.
+    pub(crate) now_ns: i64,
+    /// The symbols that exist; if none is listed, whichever is asked for does.
+    pub(crate) symbols: &'a [String],
+    /// Symbols that are refused all the same.
+    pub(crate) rejected: &'a [String],
+}
+
+impl Request<'_> {
+    pub(crate) fn exists(&self, symbol: &str) -> bool {
+        let is_among = |symbols: &[String]| symbols.iter().any(|known| known == symbol);
+        (self.symbols.is_empty() || is_among(self.symbols)) && !is_among(self.rejected)
+    }
+}
 
 /// The texts in a list; what is no text there is left out.
 pub(super) fn texts(list: Option<&Value>) -> Vec<&str> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::COMBINED;
+use super::{COMBINED, traded_symbol};
 use crate::sim::dialect::Session;
 
 /// "alphanumeric strings; max length 36".
@@ -10,8 +10,9 @@ const ID_CHARACTERS: usize = 36;
 /// "A single connection can listen to a maximum of 1024 streams."
 const STREAMS_PER_CONNECTION: usize = 1024;
 
-/// Takes a client's message and returns the reply.
-pub(super) fn answer(session: &mut Session, text: &str) -> String {
+/// Takes a client's message and returns the reply. Streams of symbols that are `rejected` are refused like names that
+/// are none: the exchange itself refuses no other (assumed).
+pub(super) fn answer(session: &mut Session, text: &str, rejected: &[String]) -> String {
     let request = match serde_json::from_str::<Value>(text) {
         Ok(request) => request,
         Err(error) => {
@@ -24,7 +25,7 @@ pub(super) fn answer(session: &mut Session, text: &str) -> String {
         Some(id) if is_request_id(id) => id,
         _ => return invalid("request ID must be an unsigned integer").text(None),
     };
-    match carry_out(session, &request, text.len()) {
+    match carry_out(session, &request, text.len(), rejected) {
         Ok(result) => json!({ "result": result, "id": id }).to_string(),
         Err(error) => error.text(Some(id)),
     }
@@ -52,11 +53,18 @@ fn invalid(what: impl std::fmt::Display) -> ErrorReply {
     ErrorReply { code: 2, message: format!("Invalid request: {what}") }
 }
 
-fn carry_out(session: &mut Session, request: &Value, length: usize) -> Result<Value, ErrorReply> {
+fn carry_out(session: &mut Session, request: &Value, length: usize, rejected: &[String]) -> Result<Value, ErrorReply> {
     let method = request.get("method").and_then(Value::as_str);
     let method = method.ok_or_else(|| invalid(format_args!("missing field `method` at line 1 column {length}")))?;
     match method {
-        "SUBSCRIBE" => subscribe(session, &stream_names(request)?).map(|()| Value::Null),
+        "SUBSCRIBE" => {
+            let names = stream_names(request)?;
+            let is_rejected = |name: &String| traded_symbol(name).is_some_and(|symbol| rejected.contains(&symbol));
+            if names.iter().any(is_rejected) {
+                return Err(invalid("invalid stream"));
+            }
+            subscribe(session, &names).map(|()| Value::Null)
+        }
         "UNSUBSCRIBE" => {
             let names = stream_names(request)?;
             session.streams.retain(|stream| !names.contains(stream));
@@ -149,13 +157,14 @@ mod tests {
     use crate::venue::protocol::Protocol;
 
     fn answered(session: &mut Session, text: &str) -> Value {
-        serde_json::from_str(&answer(session, text)).unwrap()
+        serde_json::from_str(&answer(session, text, &[])).unwrap()
     }
 
     #[test]
     fn requests_change_the_session_and_are_acknowledged() {
         let mut session = Session::new(Protocol::BinanceSpot);
-        let ack = answer(&mut session, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","a@depth@100ms"],"id":1}"#);
+        let ack =
+            answer(&mut session, r#"{"method":"SUBSCRIBE","params":["btcusdt@trade","a@depth@100ms"],"id":1}"#, &[]);
         assert_eq!(ack, r#"{"result":null,"id":1}"#);
         assert_eq!(
             answered(&mut session, r#"{"method":"LIST_SUBSCRIPTIONS","id":"x-1"}"#),
