@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::DemoArgs;
 use super::compare::Listed;
 use crate::config::Config;
-use crate::sim::{self, Ledger, LedgerReader, Pair, Rate, Simulator, SimulatorConfig, Stop};
+use crate::sim::{self, Fault, Ledger, LedgerReader, Pair, Rate, Simulator, SimulatorConfig, Stop, What, When};
 use crate::venue::Protocol;
 
 /// With `--rate max`, most trades that are sent and not yet verified.
@@ -85,11 +85,24 @@ fn open_one(
         },
         stop: Stop::After(args.run_for),
         seed,
-        start_when: symbols.len(),
+        start_when: symbols.iter().filter(|listed| !is_rejected(args, &listed.symbol)).count(),
+        faults: faults(args),
         ledger: Some(to_ledger),
         ..SimulatorConfig::new(protocol)
     })?;
     Ok(Market { protocol, simulator, symbols, ledger })
+}
+
+/// What goes wrong on each exchange.
+fn faults(args: &DemoArgs) -> Vec<Fault> {
+    let cut = args.cut_every.map(|every| Fault { what: What::Cut, when: When::Every(every) });
+    args.faults.iter().cloned().chain(cut).collect()
+}
+
+/// Whether a symbol never trades because nobody can subscribe to it.
+fn is_rejected(args: &DemoArgs, symbol: &str) -> bool {
+    let refuses = |what: &What| matches!(what, What::Reject(name) | What::NoAck(name) if name == symbol);
+    args.faults.iter().any(|fault| refuses(&fault.what))
 }
 
 /// The engine's configuration: a feed for each market, in their order.

@@ -24,7 +24,7 @@ use crate::outcome::{Outcome, duration};
 use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
-use crate::sim::{self, Rate, Simulator, Summary};
+use crate::sim::{self, Fault, Rate, Simulator, Summary};
 use crate::venue::protocol::Protocol;
 use market::{Exchanges, Market};
 use screen::Screen;
@@ -68,6 +68,9 @@ pub struct DemoArgs {
     /// must come out once.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub cut_every: Option<Duration>,
+    /// What goes wrong on purpose on each exchange, such as cut-one@every:1s,drop=3@2s.
+    #[arg(long = "fault", value_name = "FAULTS", value_delimiter = ',', long_help = Fault::help())]
+    pub faults: Vec<Fault>,
     /// Decides prices, quantities and the order of symbols [default: drawn anew, and printed].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -157,7 +160,6 @@ fn watch(
     let mut market_began: Option<Instant> = None;
     let mut collected = Instant::now();
     let mut moved = (Instant::now(), 0);
-    let mut cut = Instant::now();
     let mut warm = args.run_for < LONG_ENOUGH;
     loop {
         let interrupted = signals.wait(LOOK);
@@ -177,10 +179,6 @@ fn watch(
         let all_out = is_done && verified >= sent;
         if interrupted || all_out || engine.has_failed() || moved.0.elapsed() > PATIENCE {
             return Finished { elapsed: began.elapsed(), interrupted };
-        }
-        if args.cut_every.is_some_and(|every| cut.elapsed() >= every) && !is_done {
-            cut = Instant::now();
-            simulators.iter().for_each(|(_, simulator)| simulator.cut_all());
         }
         if collected.elapsed() >= INTERVAL {
             let interval = engine.collect();

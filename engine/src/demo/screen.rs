@@ -10,7 +10,7 @@ use crate::engine::Interval;
 use crate::latency::{Hop, Hops, readable};
 use crate::machine::resident_bytes;
 use crate::record::Kind;
-use crate::sim::{Rate, Summary};
+use crate::sim::{Rate, Recovery, Summary};
 use crate::venue::protocol::Protocol;
 
 /// The demo's output.
@@ -115,6 +115,15 @@ impl Screen {
                 readable(sent.progress.lateness.p99_ns),
                 readable(sent.progress.lateness.max_ns)
             ));
+        }
+        for (protocol, Summary { progress, .. }) in sent {
+            if !progress.faults.is_empty() {
+                let (protocol, faults) = (protocol.to_string(), progress.faults);
+                self.line(&format!("  {protocol:<width$} faults: {faults}"));
+            }
+            if progress.recovery != Recovery::default() {
+                self.line(&format!("  {:<width$} recovery: {}", protocol.to_string(), progress.recovery));
+            }
         }
         self.line(&format!(
             "  topics    {} of {} trades found right on both; missing {}, twice {}, different {}, out of order {}",

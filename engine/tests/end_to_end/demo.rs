@@ -69,3 +69,31 @@ fn all_exchanges_at_once_are_verified_across_cuts() {
     assert_eq!(report["verify"]["expected"], 1_200, "{:#}", report["verify"]);
     assert!(report["accounting"]["gaps"] == 0 && report["accounting"]["reconnects"].as_u64() >= Some(2));
 }
+
+/// Faults of connections and of trades: whatever was sent comes out right, and the report tells of both.
+#[test]
+fn faulty_exchanges_are_verified() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let faults = "drip=200,drop=3@400ms,garbage@600ms,stall=200ms@800ms,cut-one@1200ms,close=1012@2500ms,\
+                  refuse=100ms@2500ms";
+    let arguments = ["--exchanges", "binance,kraken,coinbase,okx", "--rate", "1600", "--symbols", "4", "--for", "5s"];
+    let ended = demo(folder.path(), &[&arguments[..], &["--fault", faults]].concat()).expect(0);
+    for exchange in ["binance spot", "kraken v2", "coinbase advanced", "okx v5"] {
+        let line = |what: &str| {
+            let mut lines = ended.stdout.lines().map(str::trim);
+            let line = lines.find(|line| line.starts_with(exchange) && line.contains(what));
+            line.unwrap_or_else(|| panic!("no {what} of {exchange} in:\n{}", ended.stdout)).to_owned()
+        };
+        let struck = line("faults: ");
+        for fault in ["refuse 1 (", "close 1 (1 ", "stall 1 (", "garbage 1 (1 ", "drop 1 (12 trades)", "cut-one 1 (1 "]
+        {
+            assert!(struck.contains(fault), "{fault:?} is not in {struck}");
+        }
+        assert!(line("recovery: ").contains("2 of 2 times, in p50 "), "{}", line("recovery: "));
+    }
+    let report: Value = serde_json::from_slice(&std::fs::read(folder.path().join("out/report.json")).unwrap()).unwrap();
+    let (verify, accounting) = (&report["verify"], &report["accounting"]);
+    assert!(verify["expected"].as_u64() > Some(3_000) && verify["expected"] == verify["seen"], "{verify:#}");
+    assert!(accounting["gaps"].as_u64() > Some(0), "a gap was made: {accounting:#}");
+}

@@ -31,7 +31,7 @@ fn a_cut_is_no_goodbye_and_its_recovery_is_measured() {
     assert_eq!((recovery.recovered, recovery.waiting), (1, 0));
     assert!(recovery.max_ns >= recovery.p50_ns && recovery.p50_ns > 0, "{recovery:?}");
     let report = summary.to_string();
-    assert!(report.contains("\nfaults       cut 1 (1 connections)\nrecovery     1 times, in p50 "), "{report}");
+    assert!(report.contains("\nfaults       cut 1 (1 connections)\nrecovery     1 of 1 times, in p50 "), "{report}");
 }
 
 #[test]
