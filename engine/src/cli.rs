@@ -11,7 +11,7 @@ use crate::config::ConfigErrors;
 use crate::demo::{self, DemoArgs};
 use crate::outcome::EXIT_USAGE;
 use crate::run::{self, RunArgs};
-use crate::sim::{self, SimulateArgs};
+use crate::sim::{self, SimError, SimulateArgs};
 
 /// Trades from exchange WebSockets to Kafka, raw and as Avro, on pinned cores, each hop measured.
 ///
@@ -75,7 +75,8 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         }
         None => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            let is_usage = error.downcast_ref::<SimError>().is_some_and(SimError::is_usage);
+            if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

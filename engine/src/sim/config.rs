@@ -181,6 +181,13 @@ fn duplicate(names: &[String]) -> Option<&str> {
     names.iter().find(|name| !seen.insert(name.as_str())).map(String::as_str)
 }
 
+impl SimError {
+    /// Whether something else was to be asked for, rather than that what was asked for failed.
+    pub(crate) fn is_usage(&self) -> bool {
+        !matches!(self, SimError::Listen { .. } | SimError::Recording(_) | SimError::Thread { .. })
+    }
+}
+
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

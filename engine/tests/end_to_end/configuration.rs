@@ -84,3 +84,16 @@ fn all_that_is_wrong_is_told_and_nothing_printed() {
     ended.says(&["error: cores.feed: CPU 99999 is not available here", "error: extra_ca = \"none.pem\""]);
     run(folder.path(), &["--print-config", "--example-config"], &[]).expect(2);
 }
+
+/// Both what is written wrongly and what makes no sense here.
+#[test]
+fn faults_that_cannot_be_are_wrong_usage() {
+    let simulate = |arguments: &[&str]| Child::start(k2_feed(&[&["simulate"], arguments].concat())).ended();
+    simulate(&["okx", "--fault", "cut@1s,shutdown@5s"])
+        .expect(2)
+        .says(&["error: the fault shutdown=10s@5s makes no sense here: okx v5 does not announce that it goes away"]);
+    simulate(&["binance", "--fault", "cut@1s,stal=1s@5s"]).expect(2).says(&[
+        "invalid value 'stal=1s@5s' for '--fault <FAULTS>'",
+        "no fault is called \"stal\", did you mean \"stall\"? Known are: cut, cut-one, refuse,",
+    ]);
+}
