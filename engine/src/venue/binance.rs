@@ -11,8 +11,10 @@
 //! | limits | 1,024 streams a connection, 5 messages a second from us (pongs counted), 300 connects in five minutes |
 //! | ping | a frame every 20 s, to be answered within 60 s |
 //! | life | 24 hours |
+//! | past | by id, see `history` |
 
 pub(super) mod address;
+mod history;
 mod layout;
 pub(super) mod message;
 
@@ -25,8 +27,8 @@ use bumpalo::Bump;
 use super::json::Json;
 use super::time::in_units;
 use super::{
-    Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
-    Verb, field,
+    Connects, Control, Endpoint, Facts, Frame, History, Instrument, Limits, Reject, SequenceRule, Subscription,
+    Symbols, Venue, Verb, field,
 };
 use crate::instruments::Pair;
 use crate::trade::{Side, Trade, TradeId};
@@ -70,6 +72,7 @@ impl Venue for Binance {
     };
     const SEQUENCE: SequenceRule = SequenceRule::Contiguous;
     const MIN_TRADE_BYTES: usize = 60;
+    const HISTORY: Option<History> = Some(history::HISTORY);
 
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String> {
         address::instrument(symbol, pair)

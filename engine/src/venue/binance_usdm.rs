@@ -14,6 +14,7 @@
 //! | limits | 1,024 streams a connection; from memory: 10 messages a second from us, 300 connects in five minutes |
 //! | ping | from memory: a frame every 3 minutes, to be answered within 10 |
 //! | life | 24 hours |
+//! | past | `GET /fapi/v1/historicalTrades` is by these ids, but wants an API key: gaps stay gaps |
 
 use std::slice;
 use std::time::Duration;

@@ -13,6 +13,9 @@
 //! | names | trades of `BTC-USDC` come as `BTC-USD`: both are one book |
 //! | limits | 8 connects a second; 8 messages a second from us |
 //! | heartbeat | one a second, where subscribed; without it a quiet connection is closed after 60 to 90 s |
+//! | past | by time, see `history` |
+
+mod history;
 
 use std::time::Duration;
 
@@ -23,11 +26,11 @@ use super::field::{self, array, decimal, fields, object, price, sequence_text, t
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
-    Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
-    Verb, coinbase,
+    Connects, Control, Endpoint, Facts, Frame, History, Instrument, Limits, Reject, SequenceRule, Subscription,
+    Symbols, Venue, Verb, coinbase,
 };
 use crate::instruments::Pair;
-use crate::trade::{Trade, TradeId};
+use crate::trade::{Side, Trade, TradeId};
 
 /// Whether `side` is the taker's. The documents do not say; nautilus_trader, cryptofeed, GoCryptoTrader and the handler
 /// before this one take it so, cryptofeed-rs takes it for the maker's, as Coinbase Exchange sends it. To settle it: join
@@ -58,6 +61,7 @@ impl Venue for CoinbaseAdvanced {
     };
     const SEQUENCE: SequenceRule = SequenceRule::Contiguous;
     const MIN_TRADE_BYTES: usize = 90;
+    const HISTORY: Option<History> = Some(history::HISTORY);
 
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String> {
         let instrument = coinbase::instrument(symbol, pair)?;
@@ -157,21 +161,27 @@ fields!(Element { id: "trade_id", product: "product_id", at: "price", size: "siz
 
 #[inline]
 fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
-    let Element { id, product, at, size, side, time } = Element::read("trades", element)?;
+    let Element { id, product, at, size, side: named, time } = Element::read("trades", element)?;
     let (id, number) = sequence_text("trade_id", id)?;
-    let named = field::side("side", side, "BUY", "SELL")?;
     Ok(Trade {
         instrument: symbols.find("product_id", text("product_id", product)?)?,
         id: TradeId::Text(id),
         price: price("price", at)?,
         quantity: decimal("size", size)?,
-        side: if SIDE_IS_THE_TAKERS { named } else { named.opposite() },
+        side: side(named)?,
         exchange_time_ns: rfc3339("time", time)?,
         sequence: Some(number),
         is_buyer_maker: None,
         buyer_order_id: None,
         seller_order_id: None,
     })
+}
+
+/// The taker's side.
+#[inline]
+fn side(value: Option<Value<'_, '_>>) -> Result<Side, Reject> {
+    let named = field::side("side", value, "BUY", "SELL")?;
+    Ok(if SIDE_IS_THE_TAKERS { named } else { named.opposite() })
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@
 //! | snapshot | `last_match`, the last trade, comes first on every subscription |
 //! | limits | from memory: 8 connects a second, 100 messages a second from us |
 //! | heartbeat | one a second and product, where subscribed |
+//! | past | by id, see `history` |
+
+mod history;
 
 use std::slice;
 use std::time::Duration;
@@ -22,8 +25,8 @@ use super::field::{self, array, decimal, fields, price, sequence_number, text, w
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
-    Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols, Venue,
-    Verb, coinbase,
+    Connects, Control, Endpoint, Facts, Frame, History, Instrument, Limits, Reject, SequenceRule, Subscription,
+    Symbols, Venue, Verb, coinbase,
 };
 use crate::instruments::Pair;
 use crate::trade::{Side, Trade, TradeId};
@@ -51,6 +54,7 @@ impl Venue for CoinbaseExchange {
     };
     const SEQUENCE: SequenceRule = SequenceRule::Contiguous;
     const MIN_TRADE_BYTES: usize = 100;
+    const HISTORY: Option<History> = Some(history::HISTORY);
 
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String> {
         coinbase::instrument(symbol, pair)

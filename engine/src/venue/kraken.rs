@@ -30,6 +30,11 @@ pub(super) fn instrument(symbol: &str, pair: Option<Pair<'_>>, names: Names) -> 
     Ok(Instrument { symbol: symbol.into(), canonical, requested: framed.clone(), framed })
 }
 
+/// What the REST API, which knows neither the slash nor all of v2's names, calls a pair.
+pub(super) fn rest_name(framed: &str) -> String {
+    framed.split('/').map(own).collect()
+}
+
 fn usual(asset: &str) -> &str {
     ALIASES.iter().find(|(own, _)| *own == asset).map_or(asset, |(_, usual)| usual)
 }

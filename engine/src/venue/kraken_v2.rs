@@ -12,6 +12,9 @@
 //! | snapshot | the last 50 trades, not asked for (the documents contradict each other on the default) |
 //! | limits | none stated for symbols; from memory: 50 a request, 150 connects in ten minutes |
 //! | heartbeat | one a second while subscribed |
+//! | past | by time, see `history` |
+
+mod history;
 
 use std::time::Duration;
 
@@ -21,8 +24,8 @@ use super::field::{self, decimal_number, fields, price_number, required, sequenc
 use super::json::{Json, Value};
 use super::time::rfc3339;
 use super::{
-    About, Connects, Control, Endpoint, Facts, Frame, Instrument, Limits, Reject, SequenceRule, Subscription, Symbols,
-    Venue, Verb, kraken,
+    About, Connects, Control, Endpoint, Facts, Frame, History, Instrument, Limits, Reject, SequenceRule, Subscription,
+    Symbols, Venue, Verb, kraken,
 };
 use crate::instruments::Pair;
 use crate::trade::{Trade, TradeId};
@@ -52,6 +55,7 @@ impl Venue for KrakenV2 {
     };
     const SEQUENCE: SequenceRule = SequenceRule::Contiguous;
     const MIN_TRADE_BYTES: usize = 80;
+    const HISTORY: Option<History> = Some(history::HISTORY);
 
     fn instrument(symbol: &str, pair: Option<Pair<'_>>) -> Result<Instrument, String> {
         kraken::instrument(symbol, pair, kraken::Names::Usual)

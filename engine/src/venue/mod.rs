@@ -12,6 +12,7 @@
 //!    - [`Venue::instrument`] checks a symbol's form and knows base and quote. What it cannot know is an error, never a
 //!      guess; [`crate::instruments`] helps.
 //!    - [`Venue::subscription`] says where a connection goes, [`Venue::request`] writes what it asks for there.
+//!    - [`Venue::HISTORY`], where the exchange has one, says how trades of the past are asked for.
 //!    - [`Venue::decode`] turns a frame into trades or into something for the session. `fields!` declares the fields that
 //!      matter and walks over an object once; then each is checked by a function of [`field`], which names it in the
 //!      reason of a refusal. Side is always the taker's, prices and quantities stay the exchange's text.
@@ -27,6 +28,7 @@ pub mod coinbase;
 pub mod coinbase_advanced;
 pub mod coinbase_exchange;
 pub mod field;
+pub mod history;
 pub mod json;
 pub mod kraken;
 pub mod kraken_v1;
@@ -46,6 +48,7 @@ use url::Url;
 
 use crate::instruments::Pair;
 use crate::trade::Trade;
+pub use history::{History, Query};
 use json::Json;
 pub use protocol::{Protocol, Visit};
 pub use reject::Reject;
@@ -130,6 +133,8 @@ pub trait Venue: Sized + 'static {
     const SEQUENCE: SequenceRule;
     /// The fewest bytes of a frame that a trade can take: bounds how many trades a frame may hold.
     const MIN_TRADE_BYTES: usize;
+    /// The exchange's trades of the past by their numbers, where it tells them to everybody: gaps are filled from it.
+    const HISTORY: Option<History> = None;
 
     /// Checks the form of a configured symbol, and finds its other names. `pair` is base and quote where they are
     /// configured, too: then they are not looked for.

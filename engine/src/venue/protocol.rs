@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::{Endpoint, Facts, Instrument, Subscription, Venue, subscription};
+use super::{Endpoint, Facts, History, Instrument, Subscription, Venue, subscription};
 use crate::instruments::Pair;
 use crate::nearest::nearest;
 
@@ -34,6 +34,13 @@ macro_rules! protocols {
             pub fn facts(self) -> &'static Facts {
                 match self {
                     $(Protocol::$name => &<$venue>::FACTS,)*
+                }
+            }
+
+            /// The exchange's trades of the past, where it tells them.
+            pub fn history(self) -> Option<History> {
+                match self {
+                    $(Protocol::$name => <$venue>::HISTORY,)*
                 }
             }
 

@@ -52,7 +52,15 @@ pub fn milliseconds_text(field: &'static str, value: Option<Value<'_, '_>>) -> R
 /// That it is missing, no such text, or out of range.
 #[inline]
 pub fn seconds_text(field: &'static str, value: Option<Value<'_, '_>>) -> Result<i64, Reject> {
-    let text = required(field, value, Value::text, "text")?;
+    seconds(field, required(field, value, Value::text, "text")?)
+}
+
+/// Seconds with up to nine decimals: `1618678142.557535`.
+///
+/// # Errors
+/// That they are none, or out of range.
+#[inline]
+pub fn seconds(field: &'static str, text: &str) -> Result<i64, Reject> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let parsed = digits(seconds.as_bytes()).zip(nanos(fraction.as_bytes()));
     let (seconds, nanos) = parsed.ok_or_else(|| Reject::not_as_expected(field, text, "seconds with a fraction"))?;
