@@ -19,7 +19,7 @@ use crate::interval::{self, Collector, ProducerMeasured};
 use crate::kafka::Kafka;
 use crate::kafka::topics::{self, TopicSpec};
 use crate::latency::{Hop, Hops};
-use crate::net::tls;
+use crate::net::{is_loopback, tls};
 use crate::produce::{ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
@@ -291,13 +291,7 @@ fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
 /// Trades that come unencrypted from elsewhere can be changed on the way.
 fn warn_of_plain_text(config: &Config) {
     for feed in &config.feeds {
-        let is_loopback = match feed.endpoint.url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        if feed.endpoint.url.scheme() == "ws" && !is_loopback {
+        if feed.endpoint.url.scheme() == "ws" && !is_loopback(&feed.endpoint.url) {
             tracing::warn!(url = %shown(&feed.endpoint.url), "the connection is not encrypted: use wss:// for anything but a simulator");
         }
     }

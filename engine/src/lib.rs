@@ -16,7 +16,8 @@
 //! | [`record`] | what lies in the ring |
 //! | [`produce`], [`kafka`] | the rings are drained into librdkafka, and its reports read |
 //!
-//! Around it: [`engine`] starts and stops it, [`session`] and [`sequence`] watch over connections and ids, [`latency`],
+//! Around it: [`engine`] starts and stops it, [`session`] and [`sequence`] watch over connections and ids, [`repair`]
+//! fills gaps from the exchange's history, [`latency`],
 //! [`accounting`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
 //! world outside.
 
@@ -47,6 +48,7 @@ pub mod process;
 pub mod produce;
 pub mod record;
 pub mod registry;
+pub mod repair;
 pub mod report;
 pub mod run;
 pub mod sequence;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
 /// The client's TLS settings: the system's roots, and those in the PEM file `extra_ca`. Without any root no
@@ -17,7 +17,8 @@ pub fn client_config(extra_ca: Option<&Path>, is_needed: bool) -> Result<Arc<Cli
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = extra_ca {
-        add_file(&mut roots, path)?;
+        let mut added = read_file(path)?.into_iter().map(|certificate| roots.add(certificate));
+        added.try_for_each(|added| added.map_err(|error| wrong(path, error.to_string())))?;
     }
     if roots.is_empty() && is_needed {
         let why = system.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -34,17 +35,25 @@ pub fn client_config(extra_ca: Option<&Path>, is_needed: bool) -> Result<Arc<Cli
     Ok(Arc::new(config))
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let wrong = |what: String| format!("extra_ca = {:?}: {what}", path.display());
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-    let mut count = 0;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-        count += 1;
+/// The certificates that [`client_config`] trusts, for clients with settings of their own.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn certificates(extra_ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut certificates = rustls_native_certs::load_native_certs().certs;
+    certificates.extend(extra_ca.map_or(Ok(Vec::new()), read_file)?);
+    Ok(certificates)
+}
+
+fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let read = CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
+    let certificates: Vec<_> = read.map_err(|error: pem::Error| wrong(path, error.to_string()))?;
+    match certificates.is_empty() {
+        true => Err(wrong(path, "the file holds no certificate: give one in PEM form".into())),
+        false => Ok(certificates),
     }
-    if count == 0 {
-        return Err(wrong("the file holds no certificate: give one in PEM form".into()));
-    }
-    Ok(())
+}
+
+fn wrong(path: &Path, what: String) -> String {
+    format!("extra_ca = {:?}: {what}", path.display())
 }

@@ -11,6 +11,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
 
 use super::error::{RegistryError, excerpt};
+use crate::net::is_loopback;
 
 /// Longest answer that is read; schemas are kilobytes, so what is longer does not come from a
 /// registry.
@@ -201,15 +202,6 @@ fn without_secret(url: &Url) -> String {
         let _ = shown.set_password(None);
     }
     shown.into()
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 /// The roots that this machine trusts, so that a registry with a company's certificate is reached

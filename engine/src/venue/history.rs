@@ -1,7 +1,7 @@
 //! Trades of the past, as an exchange's public REST API tells them: what gaps in the live trades are filled with.
 //!
 //! A venue that has such an API says so by [`Venue::HISTORY`](super::Venue::HISTORY): where it is, how a page is asked
-//! for, and what a page says. Who asks when, and what is done with the answer, is `crate::repair`'s.
+//! for, and what a page says. Who asks when, and what is done with the answer, is [`crate::repair`]'s.
 
 use std::time::Duration;
 
