@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use serde::Serialize;
 
 use crate::record::Kind;
+use crate::repair::Reason;
 
 /// What became of the text and binary messages received: `received = decoded + control + rejected`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -36,6 +37,31 @@ pub struct Records {
     pub in_flight: u64,
 }
 
+/// What became of gaps: `gaps = repaired + filled + given_up`, and those that are being repaired.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Gaps of which all trades were had, some at least from the exchange's history.
+    pub gaps: u64,
+    /// Trades that were published from the exchange's history, also those of gaps that were not filled.
+    pub trades: u64,
+    /// Gaps that connections filled by themselves.
+    pub filled: u64,
+    /// Gaps that stay gaps, by [`Reason`].
+    pub given_up: [u64; Reason::ALL.len()],
+}
+
+impl Repairs {
+    /// Gaps that stay gaps for this reason.
+    pub fn given_up(&self, reason: Reason) -> u64 {
+        self.given_up[reason as usize]
+    }
+
+    /// Gaps that stay gaps.
+    pub fn all_given_up(&self) -> u64 {
+        self.given_up.iter().sum()
+    }
+}
+
 /// What one feed core has counted since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeedTally {
@@ -53,6 +79,8 @@ pub struct FeedTally {
     pub gaps: u64,
     /// Trades that are missing in them.
     pub missing: u64,
+    /// What became of them.
+    pub repairs: Repairs,
     /// Trades that came after a later one of their symbol.
     pub late: u64,
     /// Trades that had been seen, and were not published again.
@@ -134,9 +162,19 @@ impl AddAssign for FeedTally {
         self.ring_full += other.ring_full;
         self.gaps += other.gaps;
         self.missing += other.missing;
+        self.repairs += other.repairs;
         self.late += other.late;
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
+    }
+}
+
+impl AddAssign for Repairs {
+    fn add_assign(&mut self, other: Self) {
+        self.gaps += other.gaps;
+        self.trades += other.trades;
+        self.filled += other.filled;
+        add_each(&mut self.given_up, other.given_up);
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Config {
     pub cores: Cores,
     /// Bounds of memory.
     pub limits: Limits,
+    /// What is done about gaps.
+    pub repair: Repair,
     /// A PEM file with root certificates to trust besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_ca: Option<PathBuf>,
@@ -72,6 +74,8 @@ pub struct Feed {
     pub protocol: Protocol,
     /// Where the exchange is reached.
     pub endpoint: Endpoint,
+    /// Where the trades of gaps are fetched from, if they are: the exchange's REST API.
+    pub rest_url: Option<Url>,
     /// What is asked for, spread as the exchange's limits want it.
     pub subscriptions: Vec<Subscription>,
     /// How many connections carry each of these; what comes by more than one of them is published once.
@@ -120,6 +124,15 @@ pub struct Limits {
     pub max_frame_bytes: usize,
     /// What happens when a ring has no room.
     pub ring_full: RingFull,
+}
+
+/// `[repair]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Repair {
+    /// Whether trades that are missing are fetched from the exchange's REST API.
+    pub enabled: bool,
+    /// The largest gap that is fetched, in trades.
+    pub max_trades: u64,
 }
 
 /// All that is wrong with a configuration, each with key, value and the way out.
@@ -192,6 +205,15 @@ impl Feed {
         self.subscriptions.iter().flat_map(|subscription| &subscription.instruments)
     }
 
+    /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].
+    pub fn unrepaired(&self, is_repaired: bool) -> &'static str {
+        match self.protocol.history() {
+            None => "gaps stay: the exchange has no history by trade id that is open to everybody",
+            Some(_) if !is_repaired => "gaps stay: repair.enabled is false",
+            Some(_) => "gaps stay: url is not the exchange's own, so rest_url must be given, too",
+        }
+    }
+
     /// The topic of records of this kind.
     pub fn topic(&self, kind: Kind) -> &str {
         match kind {
@@ -204,12 +226,16 @@ impl Feed {
 
 impl Serialize for Feed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Feed", 10)?;
+        let mut fields = serializer.serialize_struct("Feed", 11)?;
         fields.serialize_field("exchange", self.protocol.exchange())?;
         fields.serialize_field("protocol", self.protocol.name())?;
         let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
         fields.serialize_field("symbols", &symbols)?;
         fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
+        match &self.rest_url {
+            Some(url) => fields.serialize_field("rest_url", shown(url).as_str())?,
+            None => fields.skip_field("rest_url")?,
+        }
         fields.serialize_field("time_unit", &self.endpoint.time_unit)?;
         fields.serialize_field("connections", &self.connections)?;
         match self.core {

@@ -1,6 +1,7 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
 mod assign;
+mod repair;
 mod rings;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use crate::net::{is_loopback, tls};
 use crate::produce::{ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
+use crate::repair::Repairer;
 use rings::Rings;
 
 /// How long a topic that is made keeps frames as received, and dead letters.
@@ -40,6 +42,8 @@ pub struct Engine {
     stop_feeding: Arc<AtomicBool>,
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
+    /// Ends with the engine.
+    _repairer: Option<Repairer>,
 }
 
 /// What an engine has left when it has stopped.
@@ -105,10 +109,18 @@ impl Engine {
             producer_threads.push(start_producer(number, kafka, &plan, config, &mut rings, &stop_producing)?);
         }
         let mut feed_threads = Vec::new();
+        let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
             let cpu = plan.feed[number];
             let mine = std::mem::take(&mut dealt[number]);
-            let make_core = move || FeedCore::new(ring, bell, recorder);
+            let link = links.get(number).cloned();
+            let make_core = move || {
+                let core = FeedCore::new(ring, bell, recorder);
+                match link {
+                    Some(link) => core.repairing(link),
+                    None => core,
+                }
+            };
             feed_threads.push(
                 executor::start(number, cpu, machine.clone(), limits, mine, stop_feeding.clone(), make_core)
                     .map_err(wrong)?,
@@ -122,7 +134,7 @@ impl Engine {
                 .map(|collector| (collector, ProducerTally::default()))
                 .collect(),
         };
-        Ok(Engine { plan, feed_threads, producer_threads, stop_feeding, stop_producing, readings })
+        Ok(Engine { plan, feed_threads, producer_threads, stop_feeding, stop_producing, readings, _repairer: repairer })
     }
 
     /// Where everything runs.
@@ -293,6 +305,9 @@ fn warn_of_plain_text(config: &Config) {
     for feed in &config.feeds {
         if feed.endpoint.url.scheme() == "ws" && !is_loopback(&feed.endpoint.url) {
             tracing::warn!(url = %shown(&feed.endpoint.url), "the connection is not encrypted: use wss:// for anything but a simulator");
+        }
+        if let Some(url) = feed.rest_url.as_ref().filter(|url| url.scheme() == "http" && !is_loopback(url)) {
+            tracing::warn!(url = %shown(url), "the REST API is asked without encryption: use https:// for anything but a simulator");
         }
     }
 }

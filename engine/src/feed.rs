@@ -6,12 +6,15 @@
 
 mod book;
 pub mod executor;
+mod gaps;
 mod held;
 pub mod io_uring;
 mod leg;
+mod level;
 mod line;
 pub mod outside;
 mod reader;
+mod repair;
 pub mod seat;
 pub mod wait;
 
@@ -31,8 +34,10 @@ use crate::trade::Trade;
 use crate::venue::json::Json;
 use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Venue};
 use book::{Book, Books};
+use gaps::Gaps;
 use held::{Shown, Turn};
 pub use line::Line;
+use repair::Repair;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +58,7 @@ pub struct FeedCore {
     lines: u64,
     recorder: Recorder<FeedTally>,
     wall: WallOffset,
+    repair: Option<Repair>,
 }
 
 /// What a text frame was.
@@ -70,7 +76,8 @@ impl FeedCore {
     /// A core that writes to `ring` and measures into `recorder`.
     pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
         let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
-        FeedCore { ring, bell, json, arena, books: Books::default(), lines: 0, recorder, wall: WallOffset::read() }
+        let (books, wall) = (Books::default(), WallOffset::read());
+        FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, repair: None }
     }
 
     /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an instrument.
@@ -102,6 +109,10 @@ impl FeedCore {
         let overhead = avro::max_overhead(prefix, &line.name);
         let (book, is_level) = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());
         line.add(instrument, book, is_level, overhead);
+        let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
+        if let Some(source) = source {
+            self.books.repair(book, || Gaps::new(line.feed, Arc::new(instrument.clone()), source));
+        }
     }
 
     /// The line's connection has ended.
@@ -114,14 +125,16 @@ impl FeedCore {
         &mut self.recorder.now.tally
     }
 
-    /// What is to be done now and then: the wall clock is read again, measurements are passed on.
+    /// What is to be done now and then: the wall clock is read again, gaps are repaired, measurements are passed on.
     pub fn tick(&mut self) {
         self.wall = WallOffset::read();
+        self.repair();
         self.recorder.pass_on_if_asked();
     }
 
     /// The core stops: what it has measured is passed on.
     pub fn finish(&mut self) {
+        self.finish_repair();
         self.bell.ring();
         self.recorder.finish();
     }

@@ -32,6 +32,9 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(20);
 /// Longest wait for the broker at the end.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What the header `source` says of a trade that came by the exchange's REST API; others have no such header.
+const SOURCE_REST: &[u8] = b"rest";
+
 /// Where the records of one feed go.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -59,6 +62,7 @@ struct HeaderNames {
     connection: CString,
     received_ns: CString,
     reason: CString,
+    source: CString,
 }
 
 /// What is left when a producer core has stopped.
@@ -91,6 +95,7 @@ impl ProducerCore {
             connection: c"connection".into(),
             received_ns: c"received_ns".into(),
             reason: c"reason".into(),
+            source: c"source".into(),
         };
         ProducerCore { kafka, rings, routes, in_flight: InFlight::new(bounds.0, bounds.1), recorder, bell, wait, names }
     }
@@ -216,9 +221,7 @@ fn hand_over<'ring, I>(
     };
     for (feed, route) in routes.iter().enumerate() {
         let normalized = || {
-            let of_topic = move |record: &Record<'_>| {
-                record.head.kind == Kind::Normalized && usize::from(record.head.feed) == feed
-            };
+            let of_topic = move |record: &Record<'_>| is_plain(record) && usize::from(record.head.feed) == feed;
             records().filter(move |(record, _)| of_topic(record)).map(|(record, tag)| message(&record, tag))
         };
         let topic = route.topics[Kind::Normalized as usize];
@@ -233,7 +236,7 @@ fn hand_over<'ring, I>(
             }
         }
     }
-    for (record, tag) in records().filter(|(record, _)| record.head.kind != Kind::Normalized) {
+    for (record, tag) in records().filter(|(record, _)| !is_plain(record)) {
         let message = message(&record, tag);
         loop {
             match produce_with_headers(kafka, routes, names, &record, message) {
@@ -245,11 +248,17 @@ fn hand_over<'ring, I>(
     }
 }
 
+/// Whether a record goes without headers: a trade of a connection.
+#[inline]
+fn is_plain(record: &Record<'_>) -> bool {
+    record.head.kind == Kind::Normalized && !record.head.from_rest
+}
+
 fn message<'ring>(record: &Record<'ring>, tag: usize) -> Message<'ring> {
     Message { key: record.key, value: record.value, tag }
 }
 
-/// A raw record or a dead letter.
+/// A raw record, a dead letter, or a trade of the exchange's REST API.
 fn produce_with_headers(
     kafka: &mut Kafka,
     routes: &[Route],
@@ -271,7 +280,8 @@ fn produce_with_headers(
             let reason = Header { name: &names.reason, value: record.reason };
             kafka.produce(topic, message, [exchange, connection, received, reason])
         }
-        _ => kafka.produce(topic, message, headers),
+        Kind::Raw => kafka.produce(topic, message, headers),
+        Kind::Normalized => kafka.produce(topic, message, [Header { name: &names.source, value: SOURCE_REST }]),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Head {
     pub feed: u16,
     /// Which of the feed's topics.
     pub kind: Kind,
+    /// Whether it is a trade of the exchange's REST API rather than of a connection: a header says so.
+    pub from_rest: bool,
     /// Length of the value in bytes.
     pub value_len: u32,
     /// Length of the key (the exchange's symbol) in bytes; 0 for none.
@@ -121,6 +123,7 @@ impl Head {
             received_unix_ns: 0,
             feed: 0,
             kind,
+            from_rest: false,
             value_len: 0,
             key_len: 0,
             connection_len: 0,
@@ -139,7 +142,8 @@ impl Head {
         out[32..34].copy_from_slice(&self.connection_len.to_le_bytes());
         out[34..36].copy_from_slice(&self.reason_len.to_le_bytes());
         out[36] = self.kind as u8;
-        out[37..40].fill(0);
+        out[37] = self.from_rest.into();
+        out[38..40].fill(0);
     }
 
     #[inline]
@@ -156,6 +160,7 @@ impl Head {
             connection_len: u16_at(32),
             reason_len: u16_at(34),
             kind: Kind::ALL[usize::from(bytes[36])],
+            from_rest: bytes[37] != 0,
         }
     }
 }
@@ -190,7 +195,7 @@ mod tests {
     #[test]
     fn a_sealed_record_reads_back() {
         let (received, committed) = (Nanos(1), Nanos(2));
-        let head = Head { received, committed, received_unix_ns: -3, feed: 4, ..Head::of(Kind::Dlq) };
+        let head = Head { received, committed, received_unix_ns: -3, feed: 4, from_rest: true, ..Head::of(Kind::Dlq) };
         let mut claimed = [0xAA; 128];
         claimed[HEAD_LEN..HEAD_LEN + 5].copy_from_slice(b"value");
         let tail = Tail { key: "BTCUSDT", connection: "binance-0.1", reason: "p: is empty" };

@@ -12,6 +12,7 @@
 mod client;
 mod job;
 mod queue;
+mod reason;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,6 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 use rustls::pki_types::CertificateDer;
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::clock::{Nanos, unix_now_ns};
@@ -29,6 +29,7 @@ use crate::venue::{History, Instrument, TimeUnit};
 use client::Client;
 use job::{Failure, Job, Next};
 use queue::{Queue, Turn};
+pub use reason::{Reason, Unfilled};
 
 /// Most gaps that wait for the repairer to look at them.
 const WANTED: usize = 256;
@@ -38,60 +39,6 @@ const MOST_JOBS: usize = 1_024;
 const ANSWERS: usize = 8;
 /// How often the wish to stop is looked at.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Why the trades of a gap could not be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The exchange has no history that is open to everybody, or repair is off.
-    NoHistory,
-    /// The gap is larger than `repair.max_trades`.
-    TooLarge,
-    /// Too many gaps were open at a time.
-    Busy,
-    /// The exchange refused, also when it was asked again.
-    Refused,
-    /// There was no answer, or one of a server in trouble, also when it was asked again.
-    Unreachable,
-    /// The answer was not what the exchange documents.
-    Unreadable,
-    /// The exchange's history does not hold them, or not all of them.
-    Absent,
-    /// The exchange began to count anew, so that the numbers mean other trades.
-    Restarted,
-    /// The engine stopped before.
-    Stopped,
-}
-
-impl Reason {
-    /// All reasons, in the order of their numbers.
-    pub const ALL: [Reason; 9] = [
-        Reason::NoHistory,
-        Reason::TooLarge,
-        Reason::Busy,
-        Reason::Refused,
-        Reason::Unreachable,
-        Reason::Unreadable,
-        Reason::Absent,
-        Reason::Restarted,
-        Reason::Stopped,
-    ];
-
-    /// The name in reports and logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::NoHistory => "no_history",
-            Reason::TooLarge => "too_large",
-            Reason::Busy => "busy",
-            Reason::Refused => "refused",
-            Reason::Unreachable => "unreachable",
-            Reason::Unreadable => "unreadable",
-            Reason::Absent => "absent",
-            Reason::Restarted => "restarted",
-            Reason::Stopped => "stopped",
-        }
-    }
-}
 
 /// Where a feed's gaps are filled from.
 #[derive(Debug, Clone)]
@@ -146,21 +93,10 @@ pub struct Answer {
 /// The trades of one answer of the exchange that are missing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Body {
-    /// When it came.
-    pub received: Nanos,
-    /// The same on the wall clock, nanoseconds since the Unix epoch.
+    /// When it came, nanoseconds since the Unix epoch.
     pub received_unix_ns: i64,
     /// In order of their numbers.
     pub trades: Vec<PastTrade>,
-}
-
-/// Why trades of a gap were not found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfilled {
-    /// In general.
-    pub reason: Reason,
-    /// In particular.
-    pub words: String,
 }
 
 /// How long and how often is asked.
@@ -188,7 +124,7 @@ impl Default for Patience {
 }
 
 /// A feed core's end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Link {
     /// Where the gaps of each feed are filled from, if they are.
     pub sources: Arc<[Option<Arc<Source>>]>,
@@ -209,7 +145,8 @@ pub struct Repairer {
 }
 
 impl Repairer {
-    /// Starts the thread on `cpus`, and gives each of the feed cores its end. `roots` are trusted.
+    /// Starts the thread on `cpus`, and gives each of the feed cores its end. `roots`, which are trusted, are read
+    /// for the first gap.
     ///
     /// # Errors
     /// If no thread can be made.
@@ -217,7 +154,7 @@ impl Repairer {
         sources: Vec<Option<Arc<Source>>>,
         max_trades: u64,
         feed_cores: usize,
-        roots: &[CertificateDer<'static>],
+        roots: impl Fn() -> Vec<CertificateDer<'static>> + Send + 'static,
         cpus: CpuSet,
         patience: Patience,
     ) -> Result<(Self, Vec<Link>), String> {
@@ -230,7 +167,8 @@ impl Repairer {
         let links = (0..feed_cores).map(link).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let work = Work {
-            client: Client::new(roots, patience.timeout),
+            client: None,
+            roots: Box::new(roots),
             queue: Queue::default(),
             to_do,
             patience,
@@ -255,7 +193,9 @@ impl Drop for Repairer {
 
 /// What the thread works with.
 struct Work {
-    client: Client,
+    /// Made for the first gap.
+    client: Option<Client>,
+    roots: Box<dyn Fn() -> Vec<CertificateDer<'static>> + Send>,
     queue: Queue,
     to_do: Receiver<Wanted>,
     patience: Patience,
@@ -266,9 +206,15 @@ struct Work {
 impl Work {
     fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
-            let wait = match self.queue.next(Nanos::now()) {
+            let wait = match self.queue.next(Nanos::now(), self.patience.longest_pause) {
                 Turn::Now(job) => {
                     self.ask(job);
+                    Duration::ZERO
+                }
+                Turn::Hopeless(job) => {
+                    let words = "the exchange wants to be left alone for a while";
+                    let (reply, answer) = job.given_up(Reason::Refused, words.into());
+                    self.send(&reply, answer);
                     Duration::ZERO
                 }
                 Turn::At(at) => Duration::from_nanos(at.since(Nanos::now())).min(LOOK),
@@ -304,11 +250,12 @@ impl Work {
     fn ask(&mut self, mut job: Job) {
         let source = job.source().clone();
         self.queue.pause(&source, Nanos::now().plus(source.history.interval));
-        let fetched = self.client.get(&source.url, &job.query());
-        let received = Nanos::now();
+        let client = self.client.get_or_insert_with(|| Client::new(&(self.roots)(), self.patience.timeout));
+        let fetched = client.get(&source.url, &job.query());
+        let (received, received_unix_ns) = (Nanos::now(), unix_now_ns());
         let page = fetched.and_then(|mut body| {
             let trades = source.history.read_page(&mut body, source.unit).map_err(Failure::from)?;
-            Ok(Body { received, received_unix_ns: unix_now_ns(), trades })
+            Ok(Body { received_unix_ns, trades })
         });
         if let Err(failure) = &page {
             tracing::debug!(exchange = source.exchange, reason = failure.reason.name(), "no trades: {}", failure.words);
@@ -317,6 +264,7 @@ impl Work {
             }
         }
         match job.answered(page, received, &self.patience, &mut self.random) {
+            Next::Ask if job.has_progressed() => self.queue.push_first(job),
             Next::Ask => self.queue.push(job),
             Next::Done(answer) => self.send(&job.into_reply(), answer),
         }

@@ -18,6 +18,7 @@ use crate::cores::Plan;
 use crate::latency::{Hop, Hops};
 use crate::machine::Machine;
 use crate::record::Kind;
+use crate::repair::Reason;
 
 /// The version of the report's form.
 const VERSION: u32 = 1;
@@ -169,12 +170,21 @@ fn is_header(line: &[u8]) -> bool {
 fn accounting_json(accounting: &Accounting) -> Value {
     let records: Map<String, Value> =
         Kind::ALL.into_iter().map(|kind| (kind.name().to_string(), json!(accounting.records(kind)))).collect();
+    let repairs = accounting.feed.repairs;
+    let given_up: Map<String, Value> =
+        Reason::ALL.into_iter().map(|reason| (reason.name().to_string(), json!(repairs.given_up(reason)))).collect();
     json!({
         "frames": accounting.feed.frames,
         "trades": accounting.feed.trades,
         "records": records,
         "gaps": accounting.feed.gaps,
         "missing": accounting.feed.missing,
+        "repairs": {
+            "gaps": repairs.gaps,
+            "trades": repairs.trades,
+            "filled": repairs.filled,
+            "given_up": given_up,
+        },
         "late": accounting.feed.late,
         "duplicates": accounting.feed.duplicates,
         "reconnects": accounting.feed.reconnects,

@@ -178,6 +178,8 @@ impl Summary {
             dropped = records.dropped,
             in_flight = records.in_flight,
             gaps = feed.gaps,
+            repaired = feed.repairs.gaps,
+            unrepaired = feed.repairs.all_given_up(),
             reconnects = feed.reconnects,
             p50 = at(0.5),
             p99 = at(0.99),

@@ -93,6 +93,23 @@ impl Tracker {
         }
     }
 
+    /// Takes note of a number that was left out and has come by another way than the connections'.
+    pub fn fill(&mut self, number: i64) {
+        if let Memory::Numbers(numbers) = &mut self.0
+            && numbers.remembers(number)
+        {
+            numbers.mark(number, true);
+        }
+    }
+
+    /// Whether it is remembered of this number, which was left out, that it was: those far below the highest are not.
+    pub fn remembers(&self, number: i64) -> bool {
+        match &self.0 {
+            Memory::Numbers(numbers) => numbers.remembers(number),
+            Memory::Recent(_) => false,
+        }
+    }
+
     /// Takes note of a trade. One that is told apart by its content learns here how many like it came before; `here` is
     /// what its own connection has shown of the symbol.
     #[inline]
@@ -166,6 +183,10 @@ impl Numbers {
         }
         self.mark(number, true);
         Observation::Late { last }
+    }
+
+    fn remembers(&self, number: i64) -> bool {
+        self.highest.is_some_and(|highest| number <= highest && highest.abs_diff(number) < WINDOW)
     }
 
     fn restart(&mut self, number: i64) {

@@ -21,6 +21,11 @@ fn url_variable(exchange: &str) -> String {
     format!("K2_{}_WS_URL", exchange.to_uppercase().replace('-', "_"))
 }
 
+/// The variable with the address of an exchange's REST API: `K2_BINANCE_REST_URL`.
+fn rest_url_variable(exchange: &str) -> String {
+    format!("K2_{}_REST_URL", exchange.to_uppercase().replace('-', "_"))
+}
+
 /// The variables of ours that say something.
 struct Variables(BTreeMap<String, String>);
 
@@ -52,6 +57,11 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         if let Some((url, source)) = variable.and_then(|variable| variables.get(&variable)) {
             feed.url = Some(url);
             feed.origins.set("url", source);
+        }
+        let variable = feed.exchange.as_deref().map(rest_url_variable);
+        if let Some((url, source)) = variable.and_then(|variable| variables.get(&variable)) {
+            feed.rest_url = Some(url);
+            feed.origins.set("rest_url", source);
         }
     }
     apply_symbols(file, &variables, errors);
@@ -131,7 +141,8 @@ fn name_unknown(variables: &BTreeMap<String, String>) {
         TOPIC_NORMALIZED,
         SCHEMA_PATH,
     ];
-    let urls: Vec<String> = Protocol::ALL.iter().map(|protocol| url_variable(protocol.exchange())).collect();
+    let of_exchange = |exchange| [url_variable(exchange), rest_url_variable(exchange)];
+    let urls: Vec<String> = Protocol::ALL.iter().flat_map(|protocol| of_exchange(protocol.exchange())).collect();
     let known = || known.into_iter().chain(urls.iter().map(String::as_str));
     for name in variables.keys().filter(|name| known().all(|known| known != name.as_str())) {
         match nearest(name, known()) {

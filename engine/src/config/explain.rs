@@ -63,7 +63,7 @@ impl fmt::Display for Explained {
         let Explained { config, given } = self;
         show_kafka(f, &config.kafka, &given.origins)?;
         for (feed, given) in config.feeds.iter().zip(&given.feed) {
-            show_feed(f, feed, given)?;
+            show_feed(f, feed, given, config.repair.enabled)?;
         }
 
         let cores = Table { prefix: "cores.", origins: &given.origins };
@@ -81,6 +81,11 @@ impl fmt::Display for Explained {
         limits.line(f, "ring_bytes", config.limits.ring_bytes)?;
         limits.line(f, "max_frame_bytes", config.limits.max_frame_bytes)?;
         limits.line(f, "ring_full", config.limits.ring_full)?;
+
+        let repair = Table { prefix: "repair.", origins: &given.origins };
+        writeln!(f, "\n[repair]")?;
+        repair.line(f, "enabled", config.repair.enabled)?;
+        repair.line(f, "max_trades", config.repair.max_trades)?;
 
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
@@ -115,7 +120,7 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
     })
 }
 
-fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed) -> fmt::Result {
+fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed, is_repaired: bool) -> fmt::Result {
     writeln!(f, "\n[[feed]]")?;
     let each = feed.connections;
     let count = feed.subscriptions.len() * each;
@@ -147,6 +152,10 @@ fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed) -> fmt
         commented(f, &format!("canonical.{entry}"), &source.to_string())?;
     }
     table.address(f, "url", &feed.endpoint.url)?;
+    match &feed.rest_url {
+        Some(url) => table.address(f, "rest_url", url)?,
+        None => without(f, "rest_url", feed.unrepaired(is_repaired))?,
+    }
     if feed.protocol == Protocol::BinanceSpot {
         table.line(f, "time_unit", feed.endpoint.time_unit)?;
     }

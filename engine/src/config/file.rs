@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) feed: Vec<Feed>,
     pub(super) cores: Cores,
     pub(super) limits: Limits,
+    pub(super) repair: Repair,
     pub(super) tls: Tls,
     /// Where each key comes from, those of feeds left out.
     #[serde(skip)]
@@ -49,6 +50,7 @@ pub(super) struct Feed {
     pub(super) instruments: Option<PathBuf>,
     pub(super) canonical: BTreeMap<String, String>,
     pub(super) url: Option<String>,
+    pub(super) rest_url: Option<String>,
     pub(super) connections: Option<usize>,
     pub(super) core: Option<usize>,
     pub(super) time_unit: Option<TimeUnit>,
@@ -92,6 +94,13 @@ pub(super) struct Limits {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct Repair {
+    pub(super) enabled: Option<bool>,
+    pub(super) max_trades: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
@@ -104,6 +113,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
         "feed" => serde_introspect::<Feed>(),
         "cores" => serde_introspect::<Cores>(),
         "limits" => serde_introspect::<Limits>(),
+        "repair" => serde_introspect::<Repair>(),
         "tls" => serde_introspect::<Tls>(),
         _ => &[],
     }

@@ -7,21 +7,24 @@ mod topics;
 
 use url::Url;
 
-use super::{Config, Cores, Limits, file};
+use super::{Config, Cores, Limits, Repair, file};
 use crate::cores::Choice;
 
 /// A ring must hold so many of the longest messages.
 const RING_FRAMES: usize = 16;
+/// Most of `max_trades`.
+const MOST_REPAIRED: u64 = 1_000_000;
 /// Least of `max_frame_bytes`.
 const MIN_FRAME_BYTES: usize = 4 * 1024;
 
 /// Fills in defaults and checks every value.
 pub(super) fn resolve(given: &file::File, errors: &mut Vec<String>) -> Option<Config> {
     let cores = resolve_cores(&given.cores, errors);
-    let feeds = feeds::resolve(&given.feed, &cores.feed, errors);
+    let repair = resolve_repair(&given.repair, errors);
+    let feeds = feeds::resolve(&given.feed, &cores.feed, repair.enabled, errors);
     let limits = resolve_limits(&given.limits, errors);
     let kafka = kafka::resolve(&given.kafka, errors);
-    Some(Config { kafka: kafka?, feeds, cores, limits, extra_ca: given.tls.extra_ca.clone() })
+    Some(Config { kafka: kafka?, feeds, cores, limits, repair, extra_ca: given.tls.extra_ca.clone() })
 }
 
 fn resolve_cores(given: &file::Cores, errors: &mut Vec<String>) -> Cores {
@@ -59,6 +62,18 @@ fn resolve_limits(given: &file::Limits, errors: &mut Vec<String>) -> Limits {
         ));
     }
     Limits { ring_bytes, max_frame_bytes, ring_full: given.ring_full.unwrap_or_default() }
+}
+
+fn resolve_repair(given: &file::Repair, errors: &mut Vec<String>) -> Repair {
+    const MAX_TRADES: u64 = 10_000;
+    let max_trades = given.max_trades.unwrap_or(MAX_TRADES);
+    if !(1..=MOST_REPAIRED).contains(&max_trades) {
+        errors.push(format!(
+            "repair.max_trades = {max_trades}: it must be from 1 to {MOST_REPAIRED}, each takes memory until it is \
+             published; to fetch none, set repair.enabled to false"
+        ));
+    }
+    Repair { enabled: given.enabled.unwrap_or(true), max_trades }
 }
 
 fn parse_url(key: &str, given: &str, schemes: &[&str], errors: &mut Vec<String>) -> Option<Url> {

@@ -3,6 +3,7 @@ use super::*;
 mod bad_input;
 mod example;
 mod explain;
+mod repair;
 
 /// What `feed.toml` with this text comes to, in an environment with these variables.
 fn explain(text: &str, variables: &[(&str, &str)]) -> Result<Explained, Vec<String>> {

@@ -88,6 +88,8 @@ fn open_one(
         start_when: symbols.iter().filter(|listed| !is_rejected(args, &listed.symbol)).count(),
         faults: faults(args),
         ledger: Some(to_ledger),
+        // Its engines ask for no trades of the past.
+        history_trades: 0,
         ..SimulatorConfig::new(protocol)
     })?;
     Ok(Market { protocol, simulator, symbols, ledger })

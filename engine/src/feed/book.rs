@@ -1,29 +1,21 @@
 //! What a core keeps of each symbol of a feed, whichever connections it comes by.
-//!
-//! A symbol that several connections carry is published by whichever shows a trade first. For its order to be kept, a
-//! connection may go ahead only once it is known to be level with the others: once it has shown a trade that was
-//! published, or one that follows. Until then, and again where its exchange's numbers say that it has left trades out,
-//! its frames wait for the others to catch up or to go away.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use bumpalo::Bump;
 
 use super::Line;
-use super::held::Shown;
+use super::gaps::Gaps;
+use super::repair::{close, give_up};
 use crate::accounting::FeedTally;
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
-use crate::sequence::{Observation, Position, Tracker};
+use crate::repair::Reason;
+use crate::sequence::{Observation, Tracker};
 use crate::session::Activity;
 use crate::trade::{Trade, TradeId};
-use crate::venue::{SequenceRule, Venue};
-
-/// How long a frame waits for connections that are level. They are behind by milliseconds, or they are in trouble.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// How long it waits while none is level, for one that begins with an earlier trade.
-const START_WAIT: Duration = Duration::from_millis(100);
+use crate::venue::Venue;
+use crate::venue::history::Missing;
 
 /// All symbols of a core.
 #[derive(Default)]
@@ -36,14 +28,18 @@ pub(super) struct Books {
 pub(super) struct Book {
     pub(super) symbol: String,
     pub(super) prefix: SymbolPrefix,
-    tracker: Tracker,
+    pub(super) tracker: Tracker,
+    /// Those that are to be repaired, where that can be.
+    pub(super) gaps: Option<Box<Gaps>>,
+    /// When the trade with the highest number took place.
+    last_ns: i64,
     activity: Activity,
     /// How many connections carry it.
     pub(super) carriers: u32,
     /// How many of them are level.
-    level: u32,
+    pub(super) level: u32,
     /// Those that wait, by the numbers of their lines, and the number of the first trade that each has to show.
-    waiting: Vec<(u64, i64)>,
+    pub(super) waiting: Vec<(u64, i64)>,
 }
 
 impl Books {
@@ -56,6 +52,8 @@ impl Books {
                 symbol: symbol.to_string(),
                 prefix,
                 tracker,
+                gaps: None,
+                last_ns: 0,
                 activity,
                 carriers: 0,
                 level: 0,
@@ -82,6 +80,21 @@ impl Books {
         }
     }
 
+    /// Gaps of the book at `place` are repaired from now on.
+    pub(super) fn repair(&mut self, place: usize, gaps: impl FnOnce() -> Gaps) {
+        self.books[place].gaps.get_or_insert_with(|| Box::new(gaps()));
+    }
+
+    /// The book at `place`.
+    pub(super) fn at(&mut self, place: usize) -> &mut Book {
+        &mut self.books[place]
+    }
+
+    /// All books with their places.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = (usize, &mut Book)> {
+        self.books.iter_mut().enumerate()
+    }
+
     /// The book of a line's instrument.
     #[inline]
     pub(super) fn of<V>(&mut self, line: &Line<V>, instrument: usize) -> &mut Book {
@@ -91,87 +104,6 @@ impl Books {
     /// How often the symbol of a line's instrument trades.
     pub(super) fn activity<V>(&mut self, line: &Line<V>, instrument: usize) -> &mut Activity {
         &mut self.of(line, instrument).activity
-    }
-
-    /// Whether other connections carry any of the frame's symbols, or frames with it wait.
-    #[inline]
-    pub(super) fn are_shared<V>(&mut self, line: &Line<V>, trades: &[Trade<'_>]) -> bool {
-        trades.iter().any(|trade| self.is_shared(line, trade.instrument))
-    }
-
-    /// The same for one symbol.
-    #[inline]
-    pub(super) fn is_shared<V>(&mut self, line: &Line<V>, instrument: usize) -> bool {
-        self.of(line, instrument).carriers > 1 || line.places[instrument].held > 0
-    }
-
-    /// Whether a frame has to wait for other connections. Nothing is noted but which symbols the line is level in.
-    pub(super) fn must_wait<V: Venue>(&mut self, line: &mut Line<V>, shown: Shown<'_>) -> bool {
-        match shown {
-            Shown::Trades(trades) => (0..trades.len()).any(|index| self.trade_waits(line, trades, index)),
-            Shown::Number(_, None) => false,
-            Shown::Number(instrument, Some(number)) => {
-                let position = self.of(line, instrument).tracker.position_of_number(V::SEQUENCE, number);
-                self.waits(line, instrument, position, number)
-            }
-        }
-    }
-
-    fn trade_waits<V: Venue>(&mut self, line: &mut Line<V>, trades: &[Trade<'_>], index: usize) -> bool {
-        let trade = &trades[index];
-        let before = trades[..index].iter().rev().find(|other| other.instrument == trade.instrument);
-        // Within a frame nothing is left out, as far as one can tell.
-        if before.is_some() && V::SEQUENCE != SequenceRule::Contiguous {
-            return false;
-        }
-        let place = &line.places[trade.instrument];
-        let before = before.and_then(|trade| trade.sequence);
-        let position = self.books[place.book].tracker.position(V::SEQUENCE, trade, before, &place.shown);
-        self.waits(line, trade.instrument, position, trade.sequence.unwrap_or_default())
-    }
-
-    fn waits<V>(&mut self, line: &mut Line<V>, instrument: usize, position: Position, number: i64) -> bool {
-        let is_level = line.places[instrument].is_level;
-        let book = self.of(line, instrument);
-        let others = book.level - u32::from(is_level);
-        let is_level = match (is_level, position) {
-            (_, Position::Within) | (true, Position::Unknown) => true,
-            // It has left something out: somebody else may have it.
-            (true, Position::Ahead) => others == 0 && book.waiting.iter().all(|(_, earlier)| *earlier >= number),
-            (false, _) => book.carriers == 1,
-        };
-        self.set_level(line, instrument, is_level);
-        if !is_level {
-            self.of(line, instrument).waiting.push((line.number, number));
-        }
-        !is_level
-    }
-
-    fn set_level<V>(&mut self, line: &mut Line<V>, instrument: usize, is_level: bool) {
-        let place = &mut line.places[instrument];
-        let level = &mut self.books[place.book].level;
-        *level = *level - u32::from(place.is_level) + u32::from(is_level);
-        place.is_level = is_level;
-        self.books[place.book].waiting.retain(|(waiting, _)| *waiting != line.number);
-    }
-
-    /// A connection shows the instrument no longer, though it should: nobody has to wait for it.
-    pub(super) fn is_silent<V>(&mut self, line: &mut Line<V>, instrument: usize) {
-        self.set_level(line, instrument, false);
-    }
-
-    /// A frame has waited since then: whether that is long enough. What it shows is then taken to be the next, unless
-    /// another connection waits with an earlier trade.
-    pub(super) fn go_ahead<V>(&mut self, line: &mut Line<V>, shown: Shown<'_>, waited: Duration) -> bool {
-        let instruments = shown.instruments();
-        let goes = instruments.iter().all(|instrument| {
-            let patience = if self.of(line, *instrument).level > 0 { LONGEST_WAIT } else { START_WAIT };
-            line.places[*instrument].is_level || waited > patience && self.of(line, *instrument).is_first(line.number)
-        });
-        if goes {
-            instruments.into_iter().for_each(|instrument| self.set_level(line, instrument, true));
-        }
-        goes
     }
 
     /// Takes note of a frame's trades: those that no other connection has shown. They are looked at before the frame is
@@ -196,12 +128,6 @@ impl Books {
 }
 
 impl Book {
-    /// Whether no other connection waits with an earlier trade than this one does.
-    fn is_first(&self, line: u64) -> bool {
-        let own = self.waiting.iter().find(|(waiting, _)| *waiting == line).map(|(_, number)| *number);
-        own.is_none_or(|own| self.waiting.iter().all(|(_, other)| *other >= own))
-    }
-
     /// Takes note of a trade: whether it was not published before.
     #[inline]
     pub(super) fn is_new<V: Venue>(
@@ -215,8 +141,13 @@ impl Book {
         let place = &mut line.places[trade.instrument];
         place.traded_at = Some(received);
         self.level += u32::from(!std::mem::replace(&mut place.is_level, true));
+        if self.gaps.as_ref().is_some_and(|gaps| !gaps.open.is_empty()) && self.fills_forgotten(trade.sequence) {
+            tally.late += 1;
+            return true;
+        }
         match self.tracker.observe(V::SEQUENCE, trade, &mut place.shown) {
             Observation::InOrder => {
+                self.last_ns = trade.exchange_time_ns;
                 self.activity.traded(Nanos(trade.exchange_time_ns.max(0) as u64));
                 true
             }
@@ -225,8 +156,42 @@ impl Book {
                     self.activity.interrupted();
                 }
                 note(tally, &self.symbol, &line.name, &trade.id, observation);
+                self.note_gap(tally, trade.exchange_time_ns, observation);
                 observation != Observation::Repeated
             }
+        }
+    }
+
+    /// Takes note of a trade while gaps are open: whether it was missing in one, so far below the others that the tracker
+    /// would take it for one of a new count.
+    #[cold]
+    fn fills_forgotten(&mut self, number: Option<i64>) -> bool {
+        let (Some(gaps), Some(number)) = (&mut self.gaps, number) else { return false };
+        gaps.came(number) && !self.tracker.remembers(number)
+    }
+
+    /// A gap is opened to be repaired, or counted as one that stays. `at_ns` is when the trade behind it took place.
+    #[cold]
+    fn note_gap(&mut self, tally: &mut FeedTally, at_ns: i64, observation: Observation) {
+        let after_ns = self.last_ns;
+        match observation {
+            Observation::Gap { .. } | Observation::Restarted { .. } => self.last_ns = at_ns,
+            _ => return,
+        }
+        match (&mut self.gaps, observation) {
+            (Some(gaps), Observation::Gap { after, before, .. }) => {
+                let missing = Missing { first: after + 1, last: before - 1, after_ns, before_ns: at_ns };
+                if let Err(gap) = gaps.note(missing, Nanos::now()) {
+                    close(gaps, gap, give_up(Reason::Busy, "too many gaps of the symbol are open"), tally);
+                }
+            }
+            (Some(gaps), _) => {
+                for gap in std::mem::take(&mut gaps.open) {
+                    close(gaps, gap, give_up(Reason::Restarted, "the exchange counts anew"), tally);
+                }
+            }
+            (None, Observation::Gap { .. }) => tally.repairs.given_up[Reason::NoHistory as usize] += 1,
+            (None, _) => {}
         }
     }
 
@@ -234,8 +199,12 @@ impl Book {
     #[cold]
     pub(super) fn pass<V: Venue>(&mut self, tally: &mut FeedTally, line: &Line<V>, number: Option<i64>) -> bool {
         let Some(number) = number else { return true };
+        if let Some(gaps) = &mut self.gaps {
+            gaps.came(number);
+        }
         let observation = self.tracker.pass(V::SEQUENCE, number);
         note(tally, &self.symbol, &line.name, &TradeId::Number(number.unsigned_abs()), observation);
+        self.note_gap(tally, self.last_ns, observation);
         observation != Observation::Repeated
     }
 }

@@ -57,6 +57,11 @@ impl Job {
         &self.wanted.source
     }
 
+    /// Whether the last page brought something.
+    pub(super) fn has_progressed(&self) -> bool {
+        self.requests > 0 && self.failures == 0
+    }
+
     /// The next request.
     pub(super) fn query(&self) -> Query {
         let Wanted { source, instrument, .. } = &self.wanted;
@@ -189,6 +194,6 @@ pub(super) mod testing {
             exchange_time_ns: number * 1_000_000_000,
             is_buyer_maker: Some(false),
         };
-        Body { received: Nanos(1), received_unix_ns: 2, trades: numbers.into_iter().map(trade).collect() }
+        Body { received_unix_ns: 2, trades: numbers.into_iter().map(trade).collect() }
     }
 }

@@ -2,6 +2,7 @@
 //! allows.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::Source;
 use super::job::Job;
@@ -18,6 +19,8 @@ pub(super) struct Queue {
 pub(super) enum Turn {
     /// This one's, which leaves the queue.
     Now(Job),
+    /// Nobody's before long: this one's exchange wants to be left alone for longer than one waits. It leaves the queue.
+    Hopeless(Job),
     /// Somebody's at this time.
     At(Nanos),
     /// Nobody waits.
@@ -34,14 +37,25 @@ impl Queue {
         self.jobs.push(job);
     }
 
+    /// Puts a job before the others: what it has found takes memory until it is done.
+    pub(super) fn push_first(&mut self, job: Job) {
+        self.jobs.insert(0, job);
+    }
+
     /// Leaves an exchange alone until then.
     pub(super) fn pause(&mut self, source: &Source, until: Nanos) {
         let next = self.next.entry(source.host()).or_default();
         *next = (*next).max(until);
     }
 
-    /// Whose turn it is at `now`. Of several the one that has waited longest.
-    pub(super) fn next(&mut self, now: Nanos) -> Turn {
+    /// Whose turn it is at `now`. Of several the one that has waited longest. No exchange is waited for longer than
+    /// `longest_pause`.
+    pub(super) fn next(&mut self, now: Nanos, longest_pause: Duration) -> Turn {
+        let too_late = now.plus(longest_pause);
+        let is_hopeless = |job: &Job| self.next.get(&job.source().host()).is_some_and(|next| *next > too_late);
+        if let Some(place) = self.jobs.iter().position(is_hopeless) {
+            return Turn::Hopeless(self.jobs.remove(place));
+        }
         let due = |job: &Job| {
             let host = self.next.get(&job.source().host()).copied().unwrap_or_default();
             host.max(job.not_before)
@@ -58,10 +72,11 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::super::job::testing::{job_of, source};
     use super::*;
+
+    const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
     fn at(ms: u64) -> Nanos {
         Nanos(ms * 1_000_000)
@@ -70,7 +85,7 @@ mod tests {
     /// The first numbers of the gaps whose turn it is at `now`, each of which pauses its host for 100 ms.
     fn turns(queue: &mut Queue, now: Nanos) -> Vec<i64> {
         let mut turns = Vec::new();
-        while let Turn::Now(job) = queue.next(now) {
+        while let Turn::Now(job) = queue.next(now, LONGEST_PAUSE) {
             turns.push(job.missing().first);
             queue.pause(&job.source().clone(), now.plus(Duration::from_millis(100)));
         }
@@ -85,10 +100,23 @@ mod tests {
             queue.push(job_of(source.clone(), first..=first));
         }
         assert_eq!(turns(&mut queue, at(1)), [1, 3]);
-        assert!(matches!(queue.next(at(50)), Turn::At(due) if due == at(101)));
-        assert_eq!(turns(&mut queue, at(101)), [2]);
-        assert_eq!(turns(&mut queue, at(300)), [4]);
-        assert!(matches!(queue.next(at(300)), Turn::Nobodys));
+        assert!(matches!(queue.next(at(50), LONGEST_PAUSE), Turn::At(due) if due == at(101)));
+        queue.push_first(job_of(one, 5..=5));
+        assert_eq!(turns(&mut queue, at(101)), [5]);
+        assert_eq!(turns(&mut queue, at(202)), [2]);
+        assert_eq!(turns(&mut queue, at(303)), [4]);
+        assert!(matches!(queue.next(at(303), LONGEST_PAUSE), Turn::Nobodys));
+    }
+
+    #[test]
+    fn an_exchange_that_wants_to_be_left_alone_for_long_is() {
+        let source = Arc::new(source("http://one.example:1"));
+        let mut queue = Queue::default();
+        queue.push(job_of(source.clone(), 1..=1));
+        queue.pause(&source, at(60_001));
+        assert!(matches!(queue.next(at(0), LONGEST_PAUSE), Turn::Hopeless(job) if job.missing().first == 1));
+        queue.push(job_of(source, 2..=2));
+        assert!(matches!(queue.next(at(1), LONGEST_PAUSE), Turn::At(due) if due == at(60_001)));
     }
 
     #[test]
@@ -102,7 +130,7 @@ mod tests {
         queue.push(later);
         queue.push(job_of(other, 3..=3));
         assert_eq!(turns(&mut queue, at(1)), [3]);
-        assert!(matches!(queue.next(at(1)), Turn::At(due) if due == at(101)));
+        assert!(matches!(queue.next(at(1), LONGEST_PAUSE), Turn::At(due) if due == at(101)));
         assert_eq!(turns(&mut queue, at(101)), [2]);
         // An earlier end does not shorten a pause.
         assert_eq!(turns(&mut queue, at(999)), Vec::<i64>::new());

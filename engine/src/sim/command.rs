@@ -75,6 +75,11 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "SPEED", default_value = "1.0", value_parser = parse_speed, requires = "replay")]
     speed: Speed,
 
+    /// Refuse trades of the past, which are told by plain HTTP at the exchange's own paths on the same port, with this
+    /// status; 429 asks to be asked again after a second
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(400..=599))]
+    history_status: Option<u16>,
+
     /// Decides prices, quantities, sides and the order of symbols
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -101,6 +106,7 @@ impl SimulateArgs {
             stop,
             seed: self.seed,
             faults: self.faults,
+            history_status: self.history_status,
             replay: self.replay.map(|file| Replay { file, speed: self.speed }),
             ..SimulatorConfig::new(protocol)
         })

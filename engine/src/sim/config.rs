@@ -18,6 +18,9 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Trades due within this time go out together.
 pub(super) const RESOLUTION: Duration = Duration::from_micros(50);
 
+/// Trades of a symbol's past that are told.
+const HISTORY_TRADES: usize = 20_000;
+
 /// How many trades a second the market makes, over all its symbols.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
@@ -100,6 +103,11 @@ pub struct SimulatorConfig {
     pub backlog_bytes: usize,
     /// Each symbol's first trade id; `None`: ten digits that depend on the symbol.
     pub first_trade_id: Option<u64>,
+    /// How many of a symbol's last trades are told by plain HTTP at the exchange's own paths, where it has them; each takes
+    /// 48 bytes.
+    pub history_trades: usize,
+    /// The HTTP status with which those are refused instead.
+    pub history_status: Option<u16>,
     /// A recording to send instead of generated trades.
     pub replay: Option<Replay>,
     /// Where an in-process verifier learns what was put on the wire.
@@ -125,6 +133,8 @@ impl SimulatorConfig {
             resolution: RESOLUTION,
             backlog_bytes: BACKLOG_BYTES,
             first_trade_id: None,
+            history_trades: HISTORY_TRADES,
+            history_status: None,
             replay: None,
             ledger: None,
             faults: Vec::new(),

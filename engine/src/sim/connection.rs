@@ -8,6 +8,7 @@ use std::thread::Thread;
 use super::config::SimulatorConfig;
 use super::dialect::Session;
 use super::fault::{Entrance, Recoveries, Requests};
+use super::history::Desk;
 use super::lock::lock;
 use super::meter::Meter;
 use super::outbound::{Mark, Outbound};
@@ -47,6 +48,8 @@ pub(crate) enum Note {
 pub(crate) struct Hub {
     pub(crate) config: SimulatorConfig,
     pub(crate) meter: Meter,
+    /// Where questions about the past wait for the market's thread.
+    pub(crate) desk: Desk,
     /// Set when the market opens.
     pub(crate) clock: OnceLock<Clock>,
     /// Symbols in the order of their indexes.
@@ -74,6 +77,7 @@ impl Hub {
             recoveries: Recoveries::new(),
             config,
             meter: Meter::new(),
+            desk: Desk::default(),
             clock: OnceLock::new(),
             connections: Mutex::new(Vec::new()),
             numbered: AtomicU64::new(0),
@@ -195,7 +199,7 @@ impl Hub {
         }
     }
 
-    fn wake_market(&self) {
+    pub(crate) fn wake_market(&self) {
         if let Some(market) = self.market.get() {
             market.unpark();
         }

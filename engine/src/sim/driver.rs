@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::config::Stop;
 use super::fault::Striker;
+use super::history::{Found, Question};
 use super::schedule::{Clock, sleep_exactly, wait_ns};
 use super::wire::Wire;
 
@@ -41,6 +42,11 @@ pub(crate) trait Source {
     /// A fault: has the next so many trades of each symbol made, but not sent; returns how many that are in all.
     fn skip(&mut self, _trades: u64) -> u64 {
         0
+    }
+
+    /// Trades of the past; `None` if there is no such symbol.
+    fn look_up(&self, _question: &Question) -> Option<Found> {
+        None
     }
 
     /// Called before a batch is written; false if it must not be, because the simulator stops.
@@ -94,6 +100,7 @@ impl<S: Source> Driver<S> {
         let Some(clock) = self.open() else { return };
         while !self.wire.hub().is_stopping() {
             self.wire.hub().cut_if_asked();
+            self.wire.hub().desk.attend(|question| self.source.look_up(question));
             if let Some(stalled_ns) = self.strike(&clock) {
                 wait_ns(stalled_ns.min(IDLE_NS));
                 continue;
@@ -131,6 +138,7 @@ impl<S: Source> Driver<S> {
                 return None;
             }
             self.wire.hub().cut_if_asked();
+            self.wire.hub().desk.attend(|question| self.source.look_up(question));
             if self.wire.refresh() {
                 let subscribed = self.source.resubscribe(&mut self.wire);
                 self.commit(0);

@@ -8,6 +8,7 @@ use fastrand::Rng;
 use super::config::{Rate, SimulatorConfig};
 use super::dialect::{self, Shape, Snapshot};
 use super::driver::Source;
+use super::history::{Found, Past, Question};
 use super::listing::Listing;
 use super::lock::lock;
 use super::recorder::Recorder;
@@ -37,6 +38,8 @@ pub(crate) struct Generator {
     unpaced: bool,
     seed: u64,
     first_trade_id: Option<u64>,
+    /// How many trades of a symbol's past are kept.
+    history_trades: usize,
     /// Whether only the symbols listed at the start exist.
     closed: bool,
     /// Most trades in a frame.
@@ -68,6 +71,7 @@ impl Generator {
             unpaced: config.waits_for_readers(),
             seed: config.seed,
             first_trade_id: config.first_trade_id,
+            history_trades: config.history_trades,
             closed: !config.symbols.is_empty(),
             trades_per_frame: dialect::of(config.protocol).trades_per_frame(),
             times_differ: served.any(|dialect| !dialect.has_ids()),
@@ -88,7 +92,9 @@ impl Generator {
     }
 
     fn list(&mut self, symbol: &str) -> usize {
-        self.listings.push(Listing::new(symbol, self.seed, self.first_trade_id));
+        let mut listing = Listing::new(symbol, self.seed, self.first_trade_id);
+        listing.past = Past::of(self.history_trades);
+        self.listings.push(listing);
         let index = self.listings.len() - 1;
         self.indexes.insert(symbol.to_owned(), index);
         index
@@ -296,6 +302,12 @@ impl Source for Generator {
             self.listings[*index].to_skip += trades;
         }
         trades * self.trading.len() as u64
+    }
+
+    fn look_up(&self, question: &Question) -> Option<Found> {
+        let listing = self.listings.iter().find(|listing| (question.is_meant)(&listing.name))?;
+        let (name, price_decimals) = (listing.name.clone(), listing.symbol().price_decimals);
+        Some(Found { name, price_decimals, trades: listing.past.pick(question.pick, question.limit) })
     }
 
     fn publish(&mut self, wire: &Wire) -> bool {

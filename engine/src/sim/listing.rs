@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use fastrand::Rng;
 
 use super::dialect::{self, Shape, Symbol};
+use super::history::Past;
 use super::market::SymbolMarket;
 use super::template::{Template, TimedTrade};
 use crate::venue::protocol::Protocol;
@@ -55,6 +56,8 @@ pub(super) struct Listing {
     pub(super) history: VecDeque<Remembered>,
     pub(super) last_id: Option<u64>,
     last_time_ns: i64,
+    /// The last trades, as they are told by HTTP.
+    pub(super) past: Past,
 }
 
 impl Listing {
@@ -69,6 +72,7 @@ impl Listing {
             history: VecDeque::new(),
             last_id: None,
             last_time_ns: 0,
+            past: Past::default(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Listing {
 
     #[inline]
     pub(super) fn remember(&mut self, timed: TimedTrade, told: bool) {
+        self.past.push(timed);
         if !self.remembers {
             return;
         }

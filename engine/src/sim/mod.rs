@@ -10,6 +10,7 @@
 //! | `number`, `timestamp`, `template` | how trades' varying text goes into a frame's constant text |
 //! | `dialect` | the exchanges' protocols, a file each: paths, requests, replies, frame texts, limits |
 //! | `outbound`, `connection`, `client`, `server` | sockets, WebSocket framing, keep-alive, slow readers |
+//! | `history` | trades of the past, by plain HTTP on the same port |
 //! | `generator`, `listing`, `recording`, `replay` | what is due when, and who wants it |
 //! | `recorder`, `ledger` | what was sent, for a verifier in the same process |
 //! | `fault` | what goes wrong on purpose, and when |
@@ -28,6 +29,7 @@ mod dialect;
 mod driver;
 mod fault;
 mod generator;
+mod history;
 mod ledger;
 mod listing;
 mod lock;

@@ -16,6 +16,7 @@ use super::client::{Client, say};
 use super::client_stream::ClientStream;
 use super::connection::Hub;
 use super::dialect::{self, Session};
+use super::history::{self, Visitor};
 use super::lock::lock;
 
 /// A client that has not finished its handshake by then is dropped.
@@ -71,6 +72,19 @@ fn serve(socket: TcpStream, peer: std::net::SocketAddr, hub: &Arc<Hub>) -> io::R
         // Too late to be told goodbye.
         hub.dismiss(&connection);
         return Ok(());
+    }
+    match history::receive(&socket, hub) {
+        Ok(Visitor::Other) => {}
+        Ok(Visitor::Silent) => {
+            hub.meter.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::info!(%peer, "handshake not finished in time");
+            hub.dismiss(&connection);
+            return Ok(());
+        }
+        answered => {
+            hub.dismiss(&connection);
+            return answered.map(drop);
+        }
     }
     let stream = ClientStream { socket, connection: Arc::clone(&connection), hub: Arc::clone(hub) };
     if let Some((web_socket, session)) = shake_hands(stream, hub) {

@@ -102,7 +102,7 @@ fn same_trade(normalized: &Normalized, raw: &Raw, trade: &Json, unit_ns: i64) {
     assert_eq!(*of("seller_order_id"), number("a"));
 }
 
-fn field<'a>(fields: &'a [(String, Value)], name: &str) -> &'a Value {
+pub(crate) fn field<'a>(fields: &'a [(String, Value)], name: &str) -> &'a Value {
     &fields.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("no field {name}")).1
 }
 
@@ -114,7 +114,7 @@ fn plain(value: &Value) -> &Value {
     }
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     match plain(value) {
         Value::String(text) | Value::Enum(_, text) => text,
         other => panic!("no text: {other:?}"),
@@ -122,7 +122,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// apache-avro reads the annotation that stands beside the type, where the specification ignores it.
-fn long(value: &Value) -> i64 {
+pub(crate) fn long(value: &Value) -> i64 {
     match plain(value) {
         Value::Long(number) | Value::TimestampMillis(number) => *number,
         other => panic!("no long: {other:?}"),
@@ -130,7 +130,7 @@ fn long(value: &Value) -> i64 {
 }
 
 /// The exact product of two decimals, its scale the sum of theirs.
-fn product(price: &str, quantity: &str) -> String {
+pub(crate) fn product(price: &str, quantity: &str) -> String {
     let scale = |text: &str| text.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let digits = |text: &str| text.replace('.', "").parse::<u128>().expect("digits");
     let scale = scale(price) + scale(quantity);

@@ -29,6 +29,8 @@ pub(crate) struct Raw {
 /// A record of the normalized topic.
 pub(crate) struct Normalized {
     pub(crate) key: String,
+    /// The header `source`; a record without headers has none.
+    pub(crate) source: Option<String>,
     /// The fields in the schema's order.
     pub(crate) fields: Vec<(String, Value)>,
 }
@@ -69,6 +71,17 @@ impl Reader {
         &self.found
     }
 
+    /// Reads on until `is_enough`.
+    pub(crate) fn until_that(&mut self, is_enough: impl Fn(&Found) -> bool) -> &Found {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_enough(&self.found) {
+            let (raw, normalized) = (self.found.raw.len(), self.found.normalized.len());
+            assert!(Instant::now() < deadline, "{raw} raw and {normalized} normalized records are not enough");
+            self.poll(Duration::from_millis(100));
+        }
+        &self.found
+    }
+
     /// Reads on to the end of all partitions, to find what nobody expects.
     pub(crate) fn into_all(mut self) -> Found {
         let assignment = self.consumer.assignment().unwrap();
@@ -96,7 +109,7 @@ impl Reader {
         } else {
             let payload = message.payload().expect("a value");
             let fields = decode(&mut self.schemas, &self.registry, payload);
-            self.found.normalized.push(Normalized { key, fields });
+            self.found.normalized.push(Normalized { key, source: source(&message), fields });
         }
     }
 }
@@ -140,6 +153,13 @@ pub(crate) fn dead_letters(broker: &Broker, count: usize) -> Vec<(String, String
         letters.push((text(message.payload().expect("a value")), text(header("reason").expect("a reason"))));
     }
     letters
+}
+
+/// The only header that a trade has, if it has one.
+fn source(message: &BorrowedMessage<'_>) -> Option<String> {
+    let headers = message.headers()?;
+    assert_eq!((headers.count(), headers.get(0).key), (1, "source"));
+    Some(text(headers.get(0).value.expect("a header has a value")))
 }
 
 fn raw(key: String, message: &BorrowedMessage<'_>) -> Raw {

@@ -142,6 +142,23 @@ fn trades_flow_through_tls() {
     server.simulator.stop();
 }
 
+/// The exchange's REST API is trusted as its WebSocket is.
+#[test]
+fn gaps_are_repaired_through_tls() {
+    let _alone = alone();
+    let (broker, server) = (Broker::start(), Server::start("localhost"));
+    let (url, rest_url) = (server.url(), format!("https://localhost:{}", server.port));
+    let variables = [&variables(&broker, &url, "BTCUSDT")[..], &[("K2_BINANCE_REST_URL", &rest_url)]].concat();
+    let mut run = Run::with(&variables, Some(&server.trusting()), &[]).subscribed();
+    let mut reader = Reader::start(&broker);
+    reader.until(500);
+    server.simulator.cut_all();
+    run.child.log_line("gap: closed by the exchange's history");
+    let accounting = run.stop().report["accounting"].clone();
+    assert_eq!(accounting["repairs"]["trades"], accounting["missing"], "{accounting:#}");
+    server.simulator.stop();
+}
+
 /// Waits for two refusals that say `why`, then stops: nothing was lost, since nothing came.
 fn refused(server: &Server, file: Option<&str>, why: &[&str]) {
     let broker = Broker::start();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crossbeam::channel::bounded;
 use k2_feed::accounting::FeedTally;
 use k2_feed::avro::SymbolPrefix;
 use k2_feed::bell::Bell;
@@ -9,6 +10,7 @@ use k2_feed::clock::{Nanos, unix_now_ns};
 use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{self, Collector, FeedMeasured};
 use k2_feed::record::{Kind, Record};
+use k2_feed::repair::{Link, Source};
 use k2_feed::venue::{Endpoint, Instrument, TimeUnit, Venue};
 use k2_feed::ws::buffer::ReceiveBuffer;
 use k2_feed::ws::deframe::{Deframer, Message};
@@ -30,11 +32,20 @@ pub(crate) struct Rig<V> {
     pub(crate) drained: [usize; Kind::ALL.len()],
 }
 
+/// What repairs gaps, though there are none: with its other end gone, whoever asked would be told so.
+fn link<V: Venue>() -> Link {
+    let ((wanted, _), (reply, answers)) = (bounded(1), bounded(1));
+    let url = "http://localhost".parse().unwrap();
+    let source = move |history| Source { exchange: V::FACTS.exchange, history, url, unit: TimeUnit::Millisecond };
+    let sources = Arc::new([V::HISTORY.map(|history| Arc::new(source(history)))]);
+    Link { sources, max_trades: 10_000, wanted, reply, answers }
+}
+
 impl<V: Venue> Rig<V> {
     pub(crate) fn new(symbols: &[String]) -> Self {
         let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).unwrap();
         let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
-        let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder);
+        let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder).repairing(link::<V>());
         let instruments: Vec<_> = symbols.iter().map(|symbol| V::instrument(symbol, None).unwrap()).collect();
         let prefix = |one: &Instrument| SymbolPrefix::new(7, V::FACTS.exchange, &one.symbol, &one.canonical);
         let prefixes: Vec<_> = instruments.iter().map(prefix).collect();

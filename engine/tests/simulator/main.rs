@@ -3,6 +3,7 @@
 mod client;
 mod dialects;
 mod faults;
+mod history;
 mod market;
 mod protocol;
 mod replay;

@@ -20,7 +20,12 @@ const MAX_CONNECTIONS: usize = 4;
 const MAX_SYMBOL: usize = 64;
 
 /// Fills in defaults and checks every value.
-pub(super) fn resolve(given: &[file::Feed], feed_cores: &Choice, errors: &mut Vec<String>) -> Vec<Feed> {
+pub(super) fn resolve(
+    given: &[file::Feed],
+    feed_cores: &Choice,
+    is_repaired: bool,
+    errors: &mut Vec<String>,
+) -> Vec<Feed> {
     if given.is_empty() && errors.is_empty() {
         errors.push(
             "nothing to feed: give K2_EXCHANGE and K2_SYMBOLS, or a feed.toml with [[feed]] exchange = \"binance\" \
@@ -31,14 +36,14 @@ pub(super) fn resolve(given: &[file::Feed], feed_cores: &Choice, errors: &mut Ve
     if given.len() > MAX_FEEDS {
         errors.push(format!("there are {} feeds, at most {MAX_FEEDS} are carried", given.len()));
     }
-    let resolved = given.iter().map(|feed| (feed.name(), resolve_one(feed, feed_cores, errors)));
+    let resolved = given.iter().map(|feed| (feed.name(), resolve_one(feed, feed_cores, is_repaired, errors)));
     let resolved: Vec<_> = resolved.filter_map(|(name, feed)| Some((name, feed?))).collect();
     topics::check_instruments(&resolved, errors);
     topics::check_kinds(&resolved, errors);
     resolved.into_iter().map(|(_, feed)| feed).collect()
 }
 
-fn resolve_one(given: &file::Feed, feed_cores: &Choice, errors: &mut Vec<String>) -> Option<Feed> {
+fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, errors: &mut Vec<String>) -> Option<Feed> {
     let name = given.name();
     let mut wrong = |error: String| errors.push(format!("{name}: {error}"));
     let Some(exchange) = given.exchange.as_deref() else {
@@ -62,6 +67,7 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, errors: &mut Vec<String>
         .for_each(&mut wrong);
     let text = given.url.as_deref().unwrap_or(protocol.facts().url);
     let url = parse_url(&format!("{name}: url"), text, &["wss", "ws"], errors)?;
+    let rest_url = rest_url(given, protocol, &url, &name, errors).filter(|_| is_repaired);
     let endpoint = Endpoint { url, time_unit: given.time_unit.unwrap_or_default() };
     let subscriptions = protocol.subscriptions(&endpoint, &instruments);
     let subscriptions = subscriptions.map_err(|error| errors.push(format!("{name}: {error}"))).ok()?;
@@ -72,7 +78,29 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, errors: &mut Vec<String>
         ));
     }
     let core = given.core;
-    Some(Feed { protocol, endpoint, subscriptions, connections, core, topic, topic_raw, topic_dlq })
+    Some(Feed { protocol, endpoint, rest_url, subscriptions, connections, core, topic, topic_raw, topic_dlq })
+}
+
+/// Where the exchange's history is asked. Where the connections go elsewhere than to the exchange's host, so must this:
+/// whoever feeds from a simulator or by a proxy does not mean the exchange itself.
+fn rest_url(given: &file::Feed, protocol: Protocol, url: &Url, name: &str, errors: &mut Vec<String>) -> Option<Url> {
+    match (protocol.history(), &given.rest_url) {
+        (Some(_), Some(text)) => parse_url(&format!("{name}: rest_url"), text, &["https", "http"], errors),
+        (Some(history), None) if is_exchanges_own(url, protocol) => Url::parse(history.url).ok(),
+        (None, Some(text)) => {
+            let text = if text.contains('@') { "(not shown)" } else { text.as_str() };
+            errors.push(format!(
+                "{name}: rest_url = {text:?}: {protocol} has no history by trade id that is open to everybody: leave it \
+                 out, its gaps are counted and named only"
+            ));
+            None
+        }
+        (_, None) => None,
+    }
+}
+
+fn is_exchanges_own(url: &Url, protocol: Protocol) -> bool {
+    Url::parse(protocol.facts().url).is_ok_and(|own| own.host() == url.host())
 }
 
 /// The symbols that are in the exchange's form, each once.

@@ -1,0 +1,39 @@
+//! Which feeds' gaps are repaired, and who does it.
+
+use std::sync::Arc;
+
+use crate::config::{Config, Feed, shown};
+use crate::cores::Plan;
+use crate::net::tls;
+use crate::repair::{Link, Patience, Repairer, Source};
+
+/// Starts the repairer if a feed's gaps can be repaired, and says of which they cannot. Each feed core gets a link to it.
+pub(super) fn start(config: &Config, plan: &Plan) -> Result<(Option<Repairer>, Vec<Link>), String> {
+    let sources: Vec<_> = config.feeds.iter().map(source).collect();
+    for (feed, source) in config.feeds.iter().zip(&sources) {
+        let (exchange, protocol) = (feed.protocol.exchange(), feed.protocol.name());
+        match source {
+            Some(source) => tracing::info!(exchange, protocol, rest_url = %shown(&source.url), "gaps are repaired"),
+            None => tracing::info!(exchange, protocol, "{}", feed.unrepaired(config.repair.enabled)),
+        }
+    }
+    if sources.iter().all(Option::is_none) {
+        return Ok((None, Vec::new()));
+    }
+    // That the file can be read has been seen when the connections' settings were made.
+    let extra_ca = config.extra_ca.clone();
+    let roots = move || {
+        let certificates = tls::certificates(extra_ca.as_deref());
+        certificates.inspect_err(|error| tracing::error!("the histories are not trusted: {error}")).unwrap_or_default()
+    };
+    let (max_trades, cpus) = (config.repair.max_trades, plan.housekeeping.clone());
+    let (repairer, links) = Repairer::start(sources, max_trades, plan.feed.len(), roots, cpus, Patience::default())?;
+    Ok((Some(repairer), links))
+}
+
+/// Where the gaps of a feed are filled from.
+fn source(feed: &Feed) -> Option<Arc<Source>> {
+    let (exchange, history) = (feed.protocol.exchange(), feed.protocol.history()?);
+    let (url, unit) = (feed.rest_url.clone()?, feed.endpoint.time_unit);
+    Some(Arc::new(Source { exchange, history, url, unit }))
+}
