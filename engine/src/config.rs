@@ -172,6 +172,18 @@ impl Config {
         Explained::resolve(given, [], errors).map(|explained| explained.config)
     }
 
+    /// The sections besides `[[feed]]` in which another configuration differs: what cannot change at run time.
+    pub fn fixed_differences(&self, other: &Config) -> Vec<&'static str> {
+        let sections = [
+            ("[kafka]", self.kafka != other.kafka),
+            ("[cores]", self.cores != other.cores),
+            ("[limits]", self.limits != other.limits),
+            ("[repair]", self.repair != other.repair),
+            ("[tls]", self.extra_ca != other.extra_ca),
+        ];
+        sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
+
     /// What librdkafka is told.
     pub fn producer_settings(&self) -> ProducerSettings {
         ProducerSettings {
@@ -203,6 +215,12 @@ impl Feed {
     /// What is fed.
     pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
         self.subscriptions.iter().flat_map(|subscription| &subscription.instruments)
+    }
+
+    /// What a connection asks for to carry `instruments`, of which it may carry as many: one for each address.
+    pub fn ways(&self, instruments: &[Instrument]) -> Vec<Subscription> {
+        // The address has been found right, and they fit on one connection.
+        self.protocol.subscriptions(&self.endpoint, instruments).unwrap_or_default()
     }
 
     /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].

@@ -1,18 +1,24 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
-mod assign;
 mod repair;
+mod replan;
 mod rings;
+mod roster;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context;
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
 use crate::avro;
+use crate::bell::Bell;
 use crate::config::{Config, ConfigErrors, Feed, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
+use crate::feed::executor::{Duty, Order};
 use crate::feed::outside::Machine;
 use crate::feed::seat::Limits;
 use crate::feed::{FeedCore, executor, io_uring};
@@ -21,11 +27,12 @@ use crate::kafka::Kafka;
 use crate::kafka::topics::{self, TopicSpec};
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
-use crate::produce::{ProducerCore, Remainder, Route};
+use crate::produce::{NewRoute, ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
 use crate::repair::Repairer;
 use rings::Rings;
+use roster::Roster;
 
 /// How long a topic that is made keeps frames as received, and dead letters.
 const RAW_RETENTION: Duration = Duration::from_hours(7 * 24);
@@ -37,8 +44,13 @@ const COLLECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A running engine.
 pub struct Engine {
     plan: Plan,
+    /// What is in force.
+    config: Config,
+    roster: Roster,
     feed_threads: Vec<JoinHandle<()>>,
+    feed_orders: Vec<Sender<Order>>,
     producer_threads: Vec<JoinHandle<Remainder>>,
+    new_routes: Vec<(Sender<NewRoute>, Arc<Bell>)>,
     stop_feeding: Arc<AtomicBool>,
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
@@ -94,8 +106,8 @@ impl Engine {
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
-        let groups = assign::assign(config, &register(config, &clients[0])?);
-        let mut dealt = assign::deal(groups, &config.feeds, plan.feed.len());
+        let schema_ids = register(config, &config.feeds.iter().collect::<Vec<_>>(), &clients[0])?;
+        let roster = Roster::new(config, &schema_ids, plan.feed.len());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let machine = Machine { tls, housekeeping: plan.housekeeping.clone(), wait: config.cores.wait };
@@ -104,15 +116,20 @@ impl Engine {
             stop_reading: config.limits.ring_full == RingFull::StopReading,
         };
         let mut rings = Rings::new(&plan, config)?;
-        let mut producer_threads = Vec::new();
+        let (mut producer_threads, mut new_routes) = (Vec::new(), Vec::new());
         for (number, kafka) in clients.into_iter().enumerate() {
-            producer_threads.push(start_producer(number, kafka, &plan, config, &mut rings, &stop_producing)?);
+            let (sender, routes) = unbounded();
+            new_routes.push((sender, rings.bells[number].clone()));
+            producer_threads.push(start_producer(number, (kafka, routes), &plan, config, &mut rings, &stop_producing)?);
         }
-        let mut feed_threads = Vec::new();
+        let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
+        let mut dealt = roster.assignments();
         let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
             let cpu = plan.feed[number];
-            let mine = std::mem::take(&mut dealt[number]);
+            let (sender, orders) = unbounded();
+            feed_orders.push(sender);
+            let duty = Duty { assignments: std::mem::take(&mut dealt[number]), orders };
             let link = links.get(number).cloned();
             let make_core = move || {
                 let core = FeedCore::new(ring, bell, recorder);
@@ -122,7 +139,7 @@ impl Engine {
                 }
             };
             feed_threads.push(
-                executor::start(number, cpu, machine.clone(), limits, mine, stop_feeding.clone(), make_core)
+                executor::start(number, cpu, machine.clone(), limits, duty, stop_feeding.clone(), make_core)
                     .map_err(wrong)?,
             );
         }
@@ -134,7 +151,68 @@ impl Engine {
                 .map(|collector| (collector, ProducerTally::default()))
                 .collect(),
         };
-        Ok(Engine { plan, feed_threads, producer_threads, stop_feeding, stop_producing, readings, _repairer: repairer })
+        Ok(Engine {
+            plan,
+            config: config.clone(),
+            roster,
+            feed_threads,
+            feed_orders,
+            producer_threads,
+            new_routes,
+            stop_feeding,
+            stop_producing,
+            readings,
+            _repairer: repairer,
+        })
+    }
+
+    /// Takes another configuration over: feeds and symbols come and go, the others are not touched. What else differs is
+    /// logged, and takes effect at the next start.
+    ///
+    /// # Errors
+    /// What is missing for a feed that is added. Nothing has changed then.
+    pub fn change(&mut self, config: &Config) -> anyhow::Result<()> {
+        for section in self.config.fixed_differences(config) {
+            tracing::warn!("{section} has changed: that takes effect at the next start");
+        }
+        let added = self.roster.added(config);
+        let schema_ids = if added.is_empty() { Vec::new() } else { self.prepare(config, &added)? };
+        let (orders, changed) = self.roster.change(config, &schema_ids);
+        for (core, order) in orders {
+            // A core that has ended is noticed elsewhere.
+            let _ = self.feed_orders[core].send(order);
+        }
+        let roster::Changed { feeds_added, feeds_removed, symbols_added, symbols_removed, symbols_moved } = changed;
+        tracing::info!(
+            feeds_added,
+            feeds_removed,
+            symbols_added,
+            symbols_removed,
+            symbols_moved,
+            "the configuration is taken over"
+        );
+        self.config.feeds.clone_from(&config.feeds);
+        Ok(())
+    }
+
+    /// Sees to topics, schemas and routes of feeds that are added. Returns the schemas' ids.
+    fn prepare(&self, config: &Config, added: &[&Feed]) -> anyhow::Result<Vec<u32>> {
+        let client_config = self.config.producer_settings().client_config();
+        let kafka = on_housekeeping(&self.plan, || Kafka::new(&client_config))?;
+        let in_force = Config { feeds: config.feeds.clone(), ..self.config.clone() };
+        let schema_ids = register(&in_force, added, &kafka)?;
+        for feed in added {
+            for (sender, bell) in &self.new_routes {
+                let (done, outcome) = bounded(1);
+                let topics = Kind::ALL.map(|kind| feed.topic(kind).to_string());
+                let route = NewRoute { exchange: feed.protocol.exchange().to_string(), topics, done };
+                sender.send(route).context("a producer core has ended")?;
+                bell.ring();
+                let added = outcome.recv_timeout(COLLECT_TIMEOUT).context("a producer core does not answer")?;
+                added.map_err(anyhow::Error::msg)?;
+            }
+        }
+        Ok(schema_ids)
     }
 
     /// Where everything runs.
@@ -243,7 +321,7 @@ fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops
 /// Starts a producer core with a client of its own.
 fn start_producer(
     number: usize,
-    mut kafka: Kafka,
+    (mut kafka, new_routes): (Kafka, Receiver<NewRoute>),
     plan: &Plan,
     config: &Config,
     rings: &mut Rings,
@@ -259,8 +337,15 @@ fn start_producer(
     rings.producer_collectors.push(collector);
     let bounds = (config.kafka.queue_records, config.kafka.queue_bytes);
     let consumers = std::mem::take(&mut rings.consumers[number]);
-    let core =
-        ProducerCore::new(kafka, consumers, routes, bounds, recorder, rings.bells[number].clone(), config.cores.wait);
+    let core = ProducerCore::new(
+        kafka,
+        consumers,
+        (routes, new_routes),
+        bounds,
+        recorder,
+        rings.bells[number].clone(),
+        config.cores.wait,
+    );
     core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
 }
 
@@ -277,14 +362,14 @@ fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
     outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Sees to topics and schema. Returns the schema's id for each feed.
-fn register(config: &Config, kafka: &Kafka) -> anyhow::Result<Vec<u32>> {
+/// Sees to topics and schema of some of the feeds. Returns the schema's id for each.
+fn register(config: &Config, feeds: &[&Feed], kafka: &Kafka) -> anyhow::Result<Vec<u32>> {
     let registry = RegistryClient::new(config.kafka.schema_registry_url.as_str())?;
     let client_config = config.producer_settings().client_config();
-    let specs: Vec<_> = config.feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
+    let specs: Vec<_> = feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
     topics::ensure(kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
     let mut ids = Vec::new();
-    for feed in &config.feeds {
+    for feed in feeds {
         let subject = value_subject(&feed.topic);
         let id = registry.ensure(&subject, avro::NORMALIZED_TRADE)?;
         tracing::info!(subject, id, "schema");

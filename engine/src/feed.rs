@@ -104,7 +104,7 @@ impl FeedCore {
     }
 
     /// The line gets one more instrument, whose records begin with `prefix`.
-    fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
+    pub(super) fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
         assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
         let overhead = avro::max_overhead(prefix, &line.name);
         let (book, is_level) = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam::channel::{Receiver, Sender};
+
 use crate::accounting::ProducerTally;
 use crate::avro;
 use crate::bell::Bell;
@@ -44,11 +46,23 @@ pub struct Route {
     pub topics: [Topic; Kind::ALL.len()],
 }
 
+/// A route that is wanted at run time.
+pub struct NewRoute {
+    /// See [`Route::exchange`].
+    pub exchange: String,
+    /// The topics' names, by [`Kind`].
+    pub topics: [String; Kind::ALL.len()],
+    /// Told whether it is there, or why not.
+    pub done: Sender<Result<(), String>>,
+}
+
 /// What a producer core works with.
 pub struct ProducerCore {
     kafka: Kafka,
     rings: Vec<k2_ring::Consumer>,
     routes: Vec<Route>,
+    /// Routes to add, in the order of the feeds' numbers.
+    new_routes: Receiver<NewRoute>,
     in_flight: InFlight,
     recorder: Recorder<ProducerTally>,
     bell: Arc<Bell>,
@@ -81,7 +95,7 @@ impl ProducerCore {
     pub fn new(
         kafka: Kafka,
         rings: Vec<k2_ring::Consumer>,
-        routes: Vec<Route>,
+        (routes, new_routes): (Vec<Route>, Receiver<NewRoute>),
         bounds: (usize, usize),
         recorder: Recorder<ProducerTally>,
         bell: Arc<Bell>,
@@ -97,7 +111,8 @@ impl ProducerCore {
             reason: c"reason".into(),
             source: c"source".into(),
         };
-        ProducerCore { kafka, rings, routes, in_flight: InFlight::new(bounds.0, bounds.1), recorder, bell, wait, names }
+        let in_flight = InFlight::new(bounds.0, bounds.1);
+        ProducerCore { kafka, rings, routes, new_routes, in_flight, recorder, bell, wait, names }
     }
 
     /// Starts the core on `cpu`, a thread of its own. Once `stop` is set it empties the rings, waits for the
@@ -134,6 +149,22 @@ impl ProducerCore {
         Remainder { in_rings, in_flight: self.in_flight.len(), fatal }
     }
 
+    /// Adds the routes that are wanted.
+    fn add_routes(&mut self) {
+        while let Ok(NewRoute { exchange, topics, done }) = self.new_routes.try_recv() {
+            let topics = topics.each_ref().map(|name| self.kafka.topic(name).map_err(|error| error.to_string()));
+            let added = match topics {
+                [Ok(raw), Ok(normalized), Ok(dlq)] => {
+                    self.routes.push(Route { exchange, topics: [raw, normalized, dlq] });
+                    Ok(())
+                }
+                [raw, normalized, dlq] => raw.and(normalized).and(dlq).map(|_| ()),
+            };
+            // Whoever asked may have given up.
+            let _ = done.send(added);
+        }
+    }
+
     /// One lap: every ring once, then the reports. Returns how much was done.
     #[inline]
     fn lap(&mut self) -> usize {
@@ -142,6 +173,7 @@ impl ProducerCore {
             done += self.drain(ring);
         }
         done += self.take_reports();
+        self.add_routes();
         self.recorder.pass_on_if_asked();
         done
     }

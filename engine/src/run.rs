@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::accounting::Accounting;
-use crate::config::{self, ConfigErrors, Explained};
+use crate::config::{self, Config, ConfigErrors, Explained};
 use crate::cores::{CpuSet, Plan};
 use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
 use crate::net::tls;
 use crate::outcome::{Outcome, duration};
 use crate::report::Report;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 
 /// How often measurements are collected; an interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -29,7 +29,8 @@ const DEFAULT_FILE: &str = "feed.toml";
 /// Configuration: defaults, then feed.toml, then the K2_* environment. K2_EXCHANGE, K2_SYMBOLS, K2_BINANCE_WS_URL,
 /// K2_KAFKA_BOOTSTRAP_SERVERS and K2_KAFKA_SCHEMA_REGISTRY_URL alone are enough. `--example-config` prints a feed.toml
 /// with every key and what it means, `--print-config` what holds here and why. SIGTERM and SIGINT stop reading, empty
-/// the rings, wait for the broker, and report what is left.
+/// the rings, wait for the broker, and report what is left. SIGHUP reads the configuration again: feeds and symbols come
+/// and go without touching the others.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The configuration file [default: feed.toml, if it is there].
@@ -62,8 +63,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         std::io::stdout().write_all(config::EXAMPLE.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let default = Path::new(DEFAULT_FILE);
-    let file = args.config.as_deref().or_else(|| default.exists().then_some(default));
+    let file = file(args);
     let explained = Explained::load(file, config::environment_variables())?;
     if args.print_config {
         print_config(args, file, &explained)?;
@@ -80,8 +80,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     loop {
         let wait =
             deadline.map_or(INTERVAL, |deadline| INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
-        let stopped = signals.wait(wait);
-        if stopped || engine.has_failed() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        let wish = signals.wait(wait);
+        if wish == Some(Wish::Reload) {
+            reload(args, &mut engine);
+        }
+        if wish == Some(Wish::Stop)
+            || engine.has_failed()
+            || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        {
             break;
         }
         let interval = engine.collect();
@@ -97,6 +103,20 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     summary.log();
     report.write("run", &config, &plan, &accounting, None)?;
     Ok(conclude(&accounting, &stopped.failures).into())
+}
+
+/// The configuration file, if there is one.
+fn file(args: &RunArgs) -> Option<&Path> {
+    let default = Path::new(DEFAULT_FILE);
+    args.config.as_deref().or_else(|| default.exists().then_some(default))
+}
+
+/// Reads the configuration again, and has it taken over if all of it is right.
+fn reload(args: &RunArgs, engine: &mut Engine) {
+    let read = Config::load(file(args), config::environment_variables()).map_err(anyhow::Error::from);
+    if let Err(error) = read.and_then(|config| engine.change(&config)) {
+        tracing::error!("the configuration is not taken over, the one before stays in force: {error:#}");
+    }
 }
 
 /// Prints the configuration that holds, if this machine has what it asks for.

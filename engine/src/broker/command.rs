@@ -101,7 +101,7 @@ pub fn run(args: &BrokerArgs) -> anyhow::Result<()> {
     drop(out);
     eprintln!("{}", how_to_read(args, &broker.bootstrap_servers(), &registry.url()));
 
-    while !signals.wait(LONG) {}
+    while signals.wait(LONG).is_none() {}
     Ok(())
 }
 

@@ -162,7 +162,7 @@ fn watch(
     let mut moved = (Instant::now(), 0);
     let mut warm = args.run_for < LONG_ENOUGH;
     loop {
-        let interrupted = signals.wait(LOOK);
+        let interrupted = signals.wait(LOOK).is_some();
         let sent = simulators.iter().map(|(_, simulator)| simulator.progress().sent).sum();
         let is_done = simulators.iter().all(|(_, simulator)| simulator.is_done());
         let verified = verifier.verified();

@@ -32,7 +32,7 @@ pub(super) fn start(config: &Config, plan: &Plan) -> Result<(Option<Repairer>, V
 }
 
 /// Where the gaps of a feed are filled from.
-fn source(feed: &Feed) -> Option<Arc<Source>> {
+pub(super) fn source(feed: &Feed) -> Option<Arc<Source>> {
     let (exchange, history) = (feed.protocol.exchange(), feed.protocol.history()?);
     let (url, unit) = (feed.rest_url.clone()?, feed.endpoint.time_unit);
     Some(Arc::new(Source { exchange, history, url, unit }))

@@ -71,12 +71,24 @@ impl Books {
     /// A connection carries the instrument no longer.
     pub(super) fn leave<V>(&mut self, line: &mut Line<V>, instrument: usize) {
         let place = &mut line.places[instrument];
+        if std::mem::replace(&mut place.is_dropped, true) {
+            return;
+        }
         let book = &mut self.books[place.book];
         book.carriers -= 1;
         book.level -= u32::from(std::mem::take(&mut place.is_level));
         book.waiting.retain(|(waiting, _)| *waiting != line.number);
         if book.carriers == 0 {
             book.activity.interrupted();
+        }
+    }
+
+    /// A symbol that nobody carries any more is not wanted: if it comes back, what came meanwhile is no gap.
+    pub(super) fn forget<V: Venue>(&mut self, place: usize) {
+        let book = &mut self.books[place];
+        if book.carriers == 0 {
+            book.tracker = Tracker::new(V::SEQUENCE);
+            book.activity = Activity::default();
         }
     }
 

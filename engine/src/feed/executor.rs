@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam::channel::Receiver;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::FeedCore;
@@ -14,12 +15,21 @@ use super::io_uring::{IO_MEMORY, explain};
 use super::outside::Machine;
 use super::seat::{Assignment, Limits, Seat, Seated};
 use crate::clock::Nanos;
+use crate::repair::Source;
 use crate::venue::{Venue, Visit};
 
 /// How long a connection that always has more may go on before the others get their turn.
 const LONGEST_TURN: Duration = Duration::from_millis(1);
 /// How often a core looks after its connections' clocks, its own, and the wish to stop.
 const TICK: Duration = Duration::from_millis(50);
+
+/// What a feed core does.
+pub struct Duty {
+    /// From the start on.
+    pub assignments: Vec<Assignment>,
+    /// Later.
+    pub orders: Receiver<Order>,
+}
 
 /// Starts a feed core on `cpu`, a thread of its own; `make_core` runs there, so that memory is local to it.
 ///
@@ -30,7 +40,7 @@ pub fn start(
     cpu: usize,
     machine: Machine,
     limits: Limits,
-    assignments: Vec<Assignment>,
+    duty: Duty,
     stop: Arc<AtomicBool>,
     make_core: impl FnOnce() -> FeedCore + Send + 'static,
 ) -> Result<JoinHandle<()>, String> {
@@ -38,7 +48,7 @@ pub fn start(
     let thread = std::thread::Builder::new().name(format!("k2-feed-{number}")).spawn(move || match executor(cpu) {
         Ok(executor) => {
             let _ = started.send(Ok(()));
-            executor.run(attend(make_core(), machine, limits, assignments, stop));
+            executor.run(attend(make_core(), machine, limits, duty, stop));
         }
         Err(error) => drop(started.send(Err(error))),
     });
@@ -72,23 +82,76 @@ impl Visit for Take {
     }
 }
 
+/// What a running feed core is told to do differently.
+pub enum Order {
+    /// Take the seat of one more connection, of a feed whose gaps are repaired from `source`.
+    Take {
+        /// The connection.
+        assignment: Assignment,
+        /// See [`FeedCore::repair_from`].
+        source: Option<Arc<Source>>,
+    },
+    /// Change what the connection of this exchange and number carries; if to nothing, end it.
+    Change {
+        /// The connection.
+        assignment: Assignment,
+        /// The symbols that another connection is to carry.
+        moved: Vec<String>,
+    },
+}
+
+/// The seats of a core, by their exchanges and numbers.
+struct Seats {
+    core: Rc<RefCell<FeedCore>>,
+    machine: Machine,
+    limits: Limits,
+    seats: Vec<(&'static str, usize, Rc<dyn Seated>)>,
+}
+
+impl Seats {
+    fn take(&mut self, assignment: Assignment) {
+        let (protocol, number) = (assignment.protocol, assignment.number);
+        let (core, machine, limits) = (self.core.clone(), self.machine.clone(), self.limits);
+        let seat = protocol.visit(Take { assignment, limits, core, machine });
+        self.seats.push((protocol.exchange(), number, seat));
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Take { assignment, source } => {
+                self.core.borrow_mut().repair_from(assignment.feed, source);
+                self.take(assignment);
+            }
+            Order::Change { assignment, moved } => {
+                let (exchange, number) = (assignment.protocol.exchange(), assignment.number);
+                let seat = self.seats.iter().find(|(of, seat, _)| *of == exchange && *seat == number);
+                let (.., seat) = seat.expect("only seats that were taken are changed");
+                seat.clone().change(assignment, &moved);
+            }
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Rc<dyn Seated>> {
+        self.seats.iter().map(|(.., seat)| seat)
+    }
+}
+
 /// The executor's main task.
-async fn attend(core: FeedCore, machine: Machine, limits: Limits, assignments: Vec<Assignment>, stop: Arc<AtomicBool>) {
-    let core = Rc::new(RefCell::new(core));
-    let take = |assignment: Assignment| {
-        let (core, machine) = (core.clone(), machine.clone());
-        assignment.protocol.visit(Take { assignment, limits, core, machine })
-    };
-    let seats: Vec<_> = assignments.into_iter().map(take).collect();
+async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, stop: Arc<AtomicBool>) {
+    let mut seats = Seats { core: Rc::new(RefCell::new(core)), machine, limits, seats: Vec::new() };
+    let Duty { assignments, orders } = duty;
+    assignments.into_iter().for_each(|assignment| seats.take(assignment));
     while !stop.load(Ordering::Relaxed) {
         glommio::timer::sleep(TICK).await;
+        orders.try_iter().for_each(|order| seats.obey(order));
         let now = Nanos::now();
-        seats.iter().for_each(|seat| seat.clone().tick(now));
-        core.borrow_mut().tick();
+        seats.all().for_each(|seat| seat.clone().tick(now));
+        seats.seats.retain(|(.., seat)| !seat.is_over());
+        seats.core.borrow_mut().tick();
     }
-    seats.iter().for_each(|seat| seat.stop());
-    while seats.iter().any(|seat| seat.is_taken()) {
+    seats.all().for_each(|seat| seat.stop());
+    while seats.all().any(|seat| seat.is_taken()) {
         glommio::timer::sleep(Duration::from_millis(1)).await;
     }
-    core.borrow_mut().finish();
+    seats.core.borrow_mut().finish();
 }

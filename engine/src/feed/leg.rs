@@ -4,12 +4,14 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::FeedCore;
 use super::book::Books;
 use super::line::Line;
 use super::outside::ByteStream;
+use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
 use crate::session::{Session, Step};
-use crate::venue::{Control, Venue};
+use crate::venue::{Control, Instrument, Venue};
 use crate::ws::deframe::Violation;
 use crate::ws::frame;
 
@@ -17,6 +19,8 @@ use crate::ws::frame;
 const CLOSE_GOING_AWAY: u16 = 1001;
 /// Answering a close that gave no code.
 const CLOSE_NORMAL: u16 = 1000;
+/// An instrument that moves to another connection and has not traded for so long is not waited for.
+const QUIET_MOVE: Duration = Duration::from_secs(5);
 /// How often subscriptions are looked at for silence.
 const SILENCE_CHECK: Duration = Duration::from_secs(1);
 
@@ -45,6 +49,8 @@ pub(super) struct Leg<V, S> {
     checked_at: Nanos,
     /// The subscriptions that were made anew for their silence, and when.
     woken: Vec<(usize, Nanos)>,
+    /// Instruments that go to another connection, once that is level in them; and since when.
+    moving: Vec<(usize, Nanos)>,
 }
 
 /// Why a connection came to its end.
@@ -56,6 +62,7 @@ pub(super) enum Ended {
     GaveUp(&'static str),
     Replaced(Leaving),
     Useless,
+    Dissolved,
     Stopping,
 }
 
@@ -78,6 +85,7 @@ impl fmt::Display for Ended {
             Ended::GaveUp(why) => f.write_str(why),
             Ended::Replaced(why) => write!(f, "another has taken its place: {why}"),
             Ended::Useless => f.write_str("it does not get what the one before it gets"),
+            Ended::Dissolved => f.write_str("the configuration wants nothing by it any more"),
             Ended::Stopping => f.write_str("the engine stops"),
         }
     }
@@ -118,6 +126,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             began: now,
             checked_at: now,
             woken: Vec::new(),
+            moving: Vec::new(),
         }
     }
 
@@ -177,6 +186,53 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
                 self.woken.push((place, now));
             }
         }
+    }
+
+    /// The connection carries one more instrument.
+    pub(super) fn want(&mut self, core: &mut FeedCore, instrument: &Instrument, prefix: &SymbolPrefix) {
+        core.add(&mut self.line, instrument, prefix);
+        self.session.subscriptions().add(instrument.requested.clone());
+        self.symbols.push(instrument.symbol.clone());
+    }
+
+    /// The connection is to carry an instrument no longer: at once, or, if it `moves` to another, once that has it.
+    pub(super) fn unwant(&mut self, place: usize, moves: bool, now: Nanos) {
+        match moves {
+            true => self.moving.push((place, now)),
+            false => self.session.subscriptions().leave(place),
+        }
+    }
+
+    /// The place of a symbol that the connection carries and is to go on carrying.
+    pub(super) fn wanted(&self, symbol: &str) -> Option<usize> {
+        let is_wanted = |place: &usize| {
+            let goes = self.moving.iter().any(|(moving, _)| moving == place);
+            self.symbols[*place] == symbol && !self.line.places[*place].is_dropped && !goes
+        };
+        (0..self.symbols.len()).find(is_wanted)
+    }
+
+    /// Sees to instruments that go. Returns whether any are left.
+    pub(super) fn let_go(&mut self, books: &mut Books, now: Nanos) -> bool {
+        let Leg { moving, line, session, .. } = self;
+        moving.retain(|(place, since)| {
+            let traded_at = line.places[*place].traded_at.map_or(*since, |at| at.max(*since));
+            let is_quiet = now.since(traded_at) > QUIET_MOVE.as_nanos() as u64;
+            let goes = is_quiet || books.is_elsewhere(line, *place);
+            if goes {
+                session.subscriptions().leave(*place);
+            }
+            !goes
+        });
+        for place in 0..line.places.len() {
+            if session.subscriptions().is_gone(place) && !line.places[place].is_dropped && line.places[place].held == 0
+            {
+                books.leave(line, place);
+                books.forget::<V>(line.places[place].book);
+                line.symbols.remove(place);
+            }
+        }
+        line.places.iter().any(|place| !place.is_dropped)
     }
 
     /// Another connection is to take this one's place.

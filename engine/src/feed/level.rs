@@ -86,6 +86,12 @@ impl Books {
         self.set_level(line, instrument, false);
     }
 
+    /// Whether another connection carries the instrument and is level.
+    pub(super) fn is_elsewhere<V>(&mut self, line: &Line<V>, instrument: usize) -> bool {
+        let own = u32::from(line.places[instrument].is_level);
+        self.of(line, instrument).level > own
+    }
+
     /// A frame has waited since then: whether that is long enough. What it shows is then taken to be the next, unless
     /// another connection waits with an earlier trade.
     pub(super) fn go_ahead<V>(&mut self, line: &mut Line<V>, shown: Shown<'_>, waited: Duration) -> bool {

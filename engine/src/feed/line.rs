@@ -32,6 +32,8 @@ pub(super) struct Place {
     /// Whether the connection is known to stand no further in the symbol's trades than what was published, so that what it
     /// shows next is the next to be published.
     pub(super) is_level: bool,
+    /// Whether the connection carries it no longer.
+    pub(super) is_dropped: bool,
     /// How many frames with trades of it wait.
     pub(super) held: usize,
     /// What the connection has shown, where trades have neither numbers nor names.
@@ -61,7 +63,7 @@ impl<V: Venue> Line<V> {
             SequenceRule::Contiguous | SequenceRule::Increasing | SequenceRule::Named => Recent::default(),
         };
         self.symbols.add(instrument, self.places.len());
-        self.places.push(Place { book, is_level, held: 0, shown, traded_at: None });
+        self.places.push(Place { book, is_level, is_dropped: false, held: 0, shown, traded_at: None });
         self.max_overhead = self.max_overhead.max(overhead + HEAD_LEN + MAX_NAMES);
     }
 

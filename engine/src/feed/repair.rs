@@ -2,6 +2,8 @@
 //!
 //! Live trades are not held back meanwhile, so a repaired trade comes after later ones of its symbol.
 
+use std::sync::Arc;
+
 use super::book::{Book, Books};
 use super::gaps::{Gap, Gaps};
 use super::{FeedCore, MAX_NAMES, write_trade};
@@ -9,7 +11,7 @@ use crate::accounting::FeedTally;
 use crate::avro;
 use crate::clock::{Nanos, WallOffset};
 use crate::record::{HEAD_LEN, Head, Kind};
-use crate::repair::{Answer, Link, Reason, Unfilled, Wanted};
+use crate::repair::{Answer, Link, Reason, Source, Unfilled, Wanted};
 use crate::trade::Trade;
 
 /// What the field `connection` says of a trade of the exchange's REST API.
@@ -37,6 +39,16 @@ impl FeedCore {
     pub fn repairing(mut self, link: Link) -> Self {
         self.repair = Some(Repair::new(link));
         self
+    }
+
+    /// Gaps of a feed that is new are repaired from `source`.
+    pub fn repair_from(&mut self, feed: u16, source: Option<Arc<Source>>) {
+        if let Some(repair) = &mut self.repair {
+            let mut sources = repair.link.sources.to_vec();
+            sources.resize(sources.len().max(usize::from(feed) + 1), None);
+            sources[usize::from(feed)] = source;
+            repair.link.sources = sources.into();
+        }
     }
 
     /// Asks for new gaps, and publishes what was found of others, as far as the ring has room.

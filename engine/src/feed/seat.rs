@@ -53,6 +53,13 @@ pub struct Assignment {
     pub max_age: Option<Duration>,
 }
 
+impl Assignment {
+    fn addresses_differ(&self, other: &Assignment) -> bool {
+        let endpoints = |one: &Assignment| one.ways.iter().map(|way| way.endpoint.clone()).collect::<Vec<_>>();
+        endpoints(self) != endpoints(other)
+    }
+}
+
 /// What holds for the messages of all connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -88,6 +95,13 @@ pub trait Seated {
     /// What time brings.
     fn tick(self: Rc<Self>, now: Nanos);
 
+    /// The connection is to carry something else from now on: without touching what stays, where the exchange lets
+    /// instruments come and go. Those in `moved` are left only once another connection has them.
+    fn change(self: Rc<Self>, assignment: Assignment, moved: &[String]);
+
+    /// Nothing is wanted of the seat any more, and its connection has ended.
+    fn is_over(&self) -> bool;
+
     /// No more is read, and no connection is made.
     fn stop(&self);
 
@@ -114,16 +128,20 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         })
     }
 
-    /// Has a connection made, if none is being made already.
+    fn wants_nothing(&self) -> bool {
+        self.assignment.borrow().prefixes.is_empty()
+    }
+
+    /// Has a connection made, if none is being made already and something is wanted of it.
     pub fn connect(self: &Rc<Self>) {
-        if !self.is_stopping.get() && !self.is_connecting.replace(true) {
+        if !self.is_stopping.get() && !self.wants_nothing() && !self.is_connecting.replace(true) {
             self.outside.spawn(self.clone().attempt());
         }
     }
 
     /// Attempts to make a connection until there is one.
     async fn attempt(self: Rc<Self>) {
-        while !self.is_stopping.get() {
+        while !self.is_stopping.get() && !self.wants_nothing() {
             self.rest_until(self.rests_until.get()).await;
             let choice = self.addresses(|addresses, now| addresses.choose(now));
             let address = match choice {
@@ -138,7 +156,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
             let way = self.assignment.borrow().ways[address].clone();
             match self.outside.dial(&way.endpoint.url).await {
                 // It came too late: nobody would tell it to end.
-                Ok(mut dialed) if self.is_stopping.get() => dialed.stream.shut(),
+                Ok(mut dialed) if self.is_stopping.get() || self.wants_nothing() => dialed.stream.shut(),
                 Ok(dialed) => {
                     self.is_connecting.set(false);
                     return self.begin(dialed, way, address).await;
@@ -274,7 +292,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let connection = leg.line.name();
         let others = self.legs.borrow().len();
         match ended {
-            Ended::Stopping | Ended::Replaced(_) => {
+            Ended::Stopping | Ended::Dissolved | Ended::Replaced(_) => {
                 tracing::info!(connection, "connection ended: {ended}")
             }
             _ if others > 0 => {
@@ -309,6 +327,9 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
             if !leg.line.held.is_empty() {
                 core.release(&mut leg.line, now);
             }
+            if !leg.let_go(&mut core.books, now) {
+                leg.end(Ended::Dissolved);
+            }
         }
         self.release_left(now);
         match &legs[..] {
@@ -316,6 +337,34 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
             [old, new, ..] => hand_over(&mut old.borrow_mut(), &mut new.borrow_mut(), now),
             _ => {}
         }
+    }
+
+    fn change(self: Rc<Self>, assignment: Assignment, moved: &[String]) {
+        let before = self.assignment.replace(assignment);
+        let now = &*self.assignment.borrow();
+        let goes_elsewhere = before.addresses_differ(now) || now.ways.iter().any(|way| way.by_address);
+        let legs = self.legs.borrow();
+        let Some(youngest) = legs.last() else { return };
+        let leg = &mut *youngest.borrow_mut();
+        let time = self.outside.now();
+        let wanted = now.ways.first().map(|way| way.instruments.as_slice()).unwrap_or_default();
+        let is_wanted = |symbol: &String| wanted.iter().any(|one| one.symbol == *symbol);
+        if goes_elsewhere && !wanted.is_empty() {
+            return leg.leave(Leaving::Changed);
+        }
+        let gone: Vec<_> = (0..leg.symbols.len()).filter(|place| !is_wanted(&leg.symbols[*place])).collect();
+        gone.into_iter().for_each(|place| leg.unwant(place, moved.contains(&leg.symbols[place]), time));
+        let core = &mut *self.core.borrow_mut();
+        for (instrument, prefix) in wanted.iter().zip(&now.prefixes) {
+            match leg.wanted(&instrument.symbol) {
+                Some(place) => core.books.of(&leg.line, place).prefix = prefix.clone(),
+                None => leg.want(core, instrument, prefix),
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.wants_nothing() && !self.is_taken()
     }
 
     fn stop(&self) {

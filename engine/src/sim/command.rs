@@ -124,7 +124,7 @@ pub fn simulate(args: SimulateArgs) -> anyhow::Result<()> {
     writeln!(stdout, "listening on {}", simulator.url())
         .and_then(|()| stdout.flush())
         .context("cannot write to stdout")?;
-    while !simulator.is_done() && !signals.wait(LOOK) {}
+    while !simulator.is_done() && signals.wait(LOOK).is_none() {}
     let summary = simulator.stop();
     writeln!(stdout, "{summary}").context("cannot write the summary to stdout")
 }

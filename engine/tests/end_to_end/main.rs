@@ -10,6 +10,7 @@ mod losses;
 mod oracle;
 mod reader;
 mod reconnect;
+mod reload;
 mod repair;
 mod replay;
 mod report;

@@ -89,6 +89,11 @@ impl Run {
         Run { child: Child::start(command), folder }
     }
 
+    /// Writes another `feed.toml`.
+    pub(crate) fn write(&self, text: &str) {
+        std::fs::write(self.folder.path().join("feed.toml"), text).unwrap();
+    }
+
     /// Waits until the exchange has acknowledged what was asked for.
     pub(crate) fn subscribed(mut self) -> Self {
         self.child.log_line("subscribed");

@@ -1,0 +1,376 @@
+//! What is carried by which connection on which core, and what changes when the configuration does.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use super::replan;
+use crate::avro::SymbolPrefix;
+use crate::config::{Config, Feed};
+use crate::feed::executor::Order;
+use crate::feed::seat::Assignment;
+use crate::pace::Pace;
+use crate::session::backoff::Bounds;
+use crate::session::breaker::{Addresses, Patience};
+use crate::venue::Instrument;
+
+/// All feeds with their connections.
+pub(super) struct Roster {
+    cores: usize,
+    /// How often connections to each exchange may be made, and how many have been named.
+    exchanges: HashMap<&'static str, (Pace, usize)>,
+    feeds: Vec<Standing>,
+}
+
+/// A feed, by whose place records name it. One that is gone keeps its place, without connections.
+struct Standing {
+    feed: Feed,
+    schema_id: u32,
+    addresses: Arc<Mutex<Addresses>>,
+    groups: Vec<Group>,
+}
+
+/// Connections with the same instruments: one, or twins.
+struct Group {
+    instruments: Vec<Instrument>,
+    core: usize,
+    /// The connections' numbers among those of their exchange.
+    numbers: Vec<usize>,
+}
+
+/// What a change comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    pub(super) feeds_added: usize,
+    pub(super) feeds_removed: usize,
+    pub(super) symbols_added: usize,
+    pub(super) symbols_removed: usize,
+    pub(super) symbols_moved: usize,
+}
+
+impl Roster {
+    /// Spreads the feeds of `config` over so many feed cores: those that name their core to that, then of each of the
+    /// others the connections with most symbols first, to the core that has least to do. Connections that carry the same
+    /// symbols stay together.
+    pub(super) fn new(config: &Config, schema_ids: &[u32], cores: usize) -> Self {
+        let mut roster = Roster { cores, exchanges: HashMap::new(), feeds: Vec::new() };
+        for (feed, schema_id) in config.feeds.iter().zip(schema_ids) {
+            roster.begin(feed, *schema_id);
+        }
+        roster.deal();
+        roster
+    }
+
+    /// What each core begins with.
+    pub(super) fn assignments(&self) -> Vec<Vec<Assignment>> {
+        let mut dealt: Vec<Vec<Assignment>> = vec![Vec::new(); self.cores];
+        for (place, standing) in self.feeds.iter().enumerate() {
+            for group in &standing.groups {
+                let of = |number: &usize| self.assignment(place, &group.instruments, *number);
+                dealt[group.core].extend(group.numbers.iter().map(of));
+            }
+        }
+        dealt
+    }
+
+    /// A feed with its connections, yet without cores. Returns its place.
+    fn begin(&mut self, feed: &Feed, schema_id: u32) -> usize {
+        let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
+        let group = |instruments: &Vec<Instrument>| {
+            let numbers = (*made..*made + feed.connections).collect();
+            *made += feed.connections;
+            Group { instruments: instruments.clone(), core: UNDEALT, numbers }
+        };
+        let groups = feed.subscriptions.iter().map(|one| &one.instruments).map(group).collect();
+        let addresses = Arc::new(Mutex::new(Addresses::new(1, Patience::default())));
+        self.feeds.push(Standing { feed: feed.clone(), schema_id, addresses, groups });
+        self.feeds.len() - 1
+    }
+
+    /// Gives each group that has none a core.
+    fn deal(&mut self) {
+        let mut load = vec![0; self.cores];
+        for standing in &mut self.feeds {
+            for group in &mut standing.groups {
+                if let (UNDEALT, Some(core)) = (group.core, standing.feed.core) {
+                    // The plan may have shrunk.
+                    group.core = core % load.len();
+                }
+                if group.core != UNDEALT {
+                    load[group.core] += group.load();
+                }
+            }
+        }
+        let groups = self.feeds.iter_mut().flat_map(|standing| &mut standing.groups);
+        let mut others: Vec<_> = groups.filter(|group| group.core == UNDEALT).collect();
+        others.sort_by_key(|group| Reverse(group.load()));
+        for group in others {
+            group.core = (0..load.len()).min_by_key(|core| load[*core]).unwrap_or_default();
+            load[group.core] += group.load();
+        }
+    }
+
+    /// What a connection of the feed at `place` is told.
+    fn assignment(&self, place: usize, instruments: &[Instrument], number: usize) -> Assignment {
+        let Standing { feed, schema_id, addresses, .. } = &self.feeds[place];
+        let exchange = feed.protocol.exchange();
+        let prefix = |one: &Instrument| SymbolPrefix::new(*schema_id, exchange, &one.symbol, &one.canonical);
+        Assignment {
+            feed: place as u16,
+            protocol: feed.protocol,
+            number,
+            ways: feed.ways(instruments),
+            prefixes: instruments.iter().map(prefix).collect(),
+            pace: self.exchanges[exchange].0.clone(),
+            addresses: addresses.clone(),
+            backoff: Bounds::default(),
+            max_age: None,
+        }
+    }
+
+    /// The feeds of `config` that are not carried yet.
+    pub(super) fn added<'a>(&self, config: &'a Config) -> Vec<&'a Feed> {
+        let pairs = self.pair(config);
+        config
+            .feeds
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !pairs.iter().any(|(_, new)| new == index))
+            .map(|(_, feed)| feed)
+            .collect()
+    }
+
+    /// Takes the feeds of `config` over; `schema_ids` are those of [`Self::added`]. Returns the orders for each core and
+    /// what they come to.
+    pub(super) fn change(&mut self, config: &Config, schema_ids: &[u32]) -> (Vec<(usize, Order)>, Changed) {
+        let (mut orders, mut changed) = (Vec::new(), Changed::default());
+        let added: Vec<_> = self.added(config).into_iter().cloned().collect();
+        let pairs = self.pair(config);
+        for place in 0..self.feeds.len() {
+            match pairs.iter().find(|(old, _)| *old == place) {
+                Some((_, new)) => self.change_feed(place, &config.feeds[*new], &mut orders, &mut changed),
+                None => {
+                    changed.feeds_removed += usize::from(!self.feeds[place].groups.is_empty());
+                    self.remove(place, &mut orders, &mut changed);
+                }
+            }
+        }
+        for (feed, schema_id) in added.iter().zip(schema_ids) {
+            let place = self.begin(feed, *schema_id);
+            self.deal();
+            changed.feeds_added += 1;
+            changed.symbols_added += feed.instruments().count();
+            let groups: Vec<_> = (0..self.feeds[place].groups.len()).collect();
+            groups.into_iter().for_each(|group| self.take(place, group, 0, &mut orders));
+        }
+        (orders, changed)
+    }
+
+    /// Feeds that are carried, with those of `config` that go on with them: of the same protocol for the same topics.
+    fn pair(&self, config: &Config) -> Vec<(usize, usize)> {
+        let identity =
+            |feed: &Feed| (feed.protocol, feed.topic.clone(), feed.topic_raw.clone(), feed.topic_dlq.clone());
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for (new, feed) in config.feeds.iter().enumerate() {
+            let goes_on = |(place, standing): &(usize, &Standing)| {
+                let is_free = !pairs.iter().any(|(taken, _)| taken == place);
+                is_free && !standing.groups.is_empty() && identity(&standing.feed) == identity(feed)
+            };
+            if let Some((old, _)) = self.feeds.iter().enumerate().find(goes_on) {
+                pairs.push((old, new));
+            }
+        }
+        pairs
+    }
+
+    /// Orders the connections of a group, from the `first` of its twins on.
+    fn take(&self, place: usize, group: usize, first: usize, orders: &mut Vec<(usize, Order)>) {
+        let Standing { feed, groups, .. } = &self.feeds[place];
+        let Group { instruments, core, numbers } = &groups[group];
+        for number in &numbers[first..] {
+            let (assignment, source) = (self.assignment(place, instruments, *number), super::repair::source(feed));
+            orders.push((*core, Order::Take { assignment, source }));
+        }
+    }
+
+    fn remove(&mut self, place: usize, orders: &mut Vec<(usize, Order)>, changed: &mut Changed) {
+        for Group { core, numbers, instruments } in std::mem::take(&mut self.feeds[place].groups) {
+            changed.symbols_removed += instruments.len();
+            let end =
+                |number| (core, Order::Change { assignment: self.assignment(place, &[], number), moved: Vec::new() });
+            orders.extend(numbers.into_iter().map(end));
+        }
+    }
+
+    fn change_feed(&mut self, place: usize, feed: &Feed, orders: &mut Vec<(usize, Order)>, changed: &mut Changed) {
+        // On which core it is does not change.
+        let new = Feed { core: self.feeds[place].feed.core, ..feed.clone() };
+        let old = std::mem::replace(&mut self.feeds[place].feed, new);
+        let carried: Vec<_> =
+            self.feeds[place].groups.iter().map(|group| (group.core, group.instruments.clone())).collect();
+        let wanted: Vec<_> = feed.instruments().cloned().collect();
+        let plan = replan::replan(&carried, &wanted, feed.protocol.facts().limits.symbols_per_connection);
+        let has_other_ways = old.ways(&wanted) != feed.ways(&wanted);
+        changed.symbols_added += plan.added;
+        changed.symbols_removed += plan.removed;
+        changed.symbols_moved += plan.moves.iter().map(Vec::len).sum::<usize>();
+        for (number, (instruments, moved)) in plan.groups.into_iter().zip(plan.moves).enumerate() {
+            if number == self.feeds[place].groups.len() {
+                let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
+                let numbers = (*made..*made + feed.connections).collect();
+                *made += feed.connections;
+                self.feeds[place].groups.push(Group { instruments, core: UNDEALT, numbers });
+                self.deal();
+                self.take(place, number, 0, orders);
+                continue;
+            }
+            let is_same = self.feeds[place].groups[number].instruments == instruments && !has_other_ways;
+            self.feeds[place].groups[number].instruments = instruments;
+            self.change_group(place, number, is_same, &moved, orders);
+        }
+        self.feeds[place].groups.retain(|group| !group.instruments.is_empty());
+    }
+
+    /// The connections of a group carry its instruments, as many of them as the feed asks for.
+    fn change_group(
+        &mut self,
+        place: usize,
+        number: usize,
+        is_same: bool,
+        moved: &[String],
+        orders: &mut Vec<(usize, Order)>,
+    ) {
+        let wished = self.feeds[place].feed.connections;
+        let exchange = self.feeds[place].feed.protocol.exchange();
+        let group = &mut self.feeds[place].groups[number];
+        let (core, before) = (group.core, group.numbers.len());
+        let surplus = group.numbers.split_off(wished.min(before));
+        let instruments = group.instruments.clone();
+        if wished > before && !instruments.is_empty() {
+            let (_, made) = self.exchanges.entry(exchange).or_default();
+            group.numbers.extend(*made..*made + wished - before);
+            *made += wished - before;
+        }
+        let numbers = group.numbers[..before.min(wished)].to_vec();
+        let change = |number: usize, instruments: &[Instrument], moved: &[String]| {
+            (core, Order::Change { assignment: self.assignment(place, instruments, number), moved: moved.to_vec() })
+        };
+        if !is_same {
+            orders.extend(numbers.iter().map(|number| change(*number, &instruments, moved)));
+        }
+        // What a twin carried, the others carry, too.
+        let symbols: Vec<_> = instruments.iter().map(|one| one.symbol.clone()).collect();
+        orders.extend(surplus.iter().map(|number| change(*number, &[], &symbols)));
+        self.take(place, number, before.min(self.feeds[place].groups[number].numbers.len()), orders);
+    }
+}
+
+/// The core of a group that has none yet.
+const UNDEALT: usize = usize::MAX;
+
+impl Group {
+    fn load(&self) -> usize {
+        self.instruments.len() * self.numbers.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The feeds of each core's connections, for so many feed cores.
+    fn dealt(file: &str, cores: usize) -> Vec<Vec<u16>> {
+        let config = Config::parse("feed.toml", file).unwrap();
+        let dealt = Roster::new(&config, &vec![1; config.feeds.len()], cores).assignments();
+        dealt.iter().map(|core| core.iter().map(|one| one.feed).collect()).collect()
+    }
+
+    fn feed(exchange: &str, symbols: &[&str], more: &str) -> String {
+        format!("[[feed]]\nexchange = \"{exchange}\"\nsymbols = {symbols:?}\n{more}\n")
+    }
+
+    #[test]
+    fn the_core_with_least_to_do_gets_the_next_largest() {
+        let file = feed("kraken", &["BTC/USD"], "")
+            + &feed("okx", &["BTC-USDT", "ETH-USDT", "SOL-USDT"], "")
+            + &feed("binance", &["BTCUSDT", "ETHUSDT"], "");
+        assert_eq!(dealt(&file, 1), [vec![0, 1, 2]]);
+        assert_eq!(dealt(&file, 2), [vec![1], vec![0, 2]]);
+        assert_eq!(dealt(&file, 4), [vec![1], vec![2], vec![0], vec![]]);
+    }
+
+    #[test]
+    fn connections_with_the_same_symbols_stay_together_and_named_cores_are_heeded() {
+        let file = feed("kraken", &["BTC/USD"], "connections = 2") + &feed("okx", &["BTC-USDT"], "connections = 3");
+        assert_eq!(dealt(&file, 2), [vec![1, 1, 1], vec![0, 0]]);
+        let file = "[cores]\nfeed = 2\n".to_string()
+            + &feed("kraken", &["BTC/USD"], "core = 1")
+            + &feed("okx", &["BTC-USDT", "ETH-USDT"], "core = 1");
+        assert_eq!(dealt(&file, 2), [vec![], vec![0, 1]]);
+    }
+
+    #[test]
+    fn an_exchange_counts_its_connections_over_all_feeds() {
+        let file = feed("kraken", &["BTC/USD"], "connections = 2")
+            + &feed("kraken", &["ETH/USD"], "topic = \"other\"")
+            + &feed("okx", &["BTC-USDT"], "");
+        let config = Config::parse("feed.toml", &file).unwrap();
+        let dealt = Roster::new(&config, &[1, 1, 1], 1).assignments();
+        let numbers: Vec<_> = dealt.iter().flatten().map(|one| (one.protocol.exchange(), one.number)).collect();
+        assert_eq!(numbers, [("kraken", 0), ("kraken", 1), ("kraken", 2), ("okx", 0)]);
+    }
+
+    /// What changes when one file takes the place of another: the orders, as `core: exchange-number symbols`, with the
+    /// symbols that move behind an arrow.
+    fn changed(before: &str, after: &str, cores: usize) -> (Vec<String>, Changed) {
+        let config = |file| Config::parse("feed.toml", file).unwrap();
+        let (before, after) = (config(before), config(after));
+        let mut roster = Roster::new(&before, &vec![1; before.feeds.len()], cores);
+        let ids = vec![1; roster.added(&after).len()];
+        let (orders, changed) = roster.change(&after, &ids);
+        let symbols =
+            |one: &Assignment| one.ways[0].instruments.iter().map(|one| one.symbol.clone()).collect::<Vec<_>>();
+        let text = |(core, order): &(usize, Order)| match order {
+            Order::Take { assignment: one, .. } => {
+                format!("{core}: +{}-{} {}", one.protocol.exchange(), one.number, symbols(one).join(","))
+            }
+            Order::Change { assignment: one, moved } => {
+                let carried = symbols(one).join(",");
+                format!("{core}: {}-{} {carried} -> {}", one.protocol.exchange(), one.number, moved.join(","))
+            }
+        };
+        (orders.iter().map(text).collect(), changed)
+    }
+
+    #[test]
+    fn only_what_changes_is_ordered() {
+        let kraken = feed("kraken", &["BTC/USD"], "");
+        let okx = |symbols: &[&str]| feed("okx", symbols, "");
+        let same = kraken.clone() + &okx(&["BTC-USDT"]);
+        assert_eq!(changed(&same, &same, 1), (vec![], Changed::default()));
+        let more = kraken.clone() + &okx(&["BTC-USDT", "ETH-USDT"]);
+        let one_more = Changed { symbols_added: 1, ..Changed::default() };
+        assert_eq!(changed(&same, &more, 1), (vec!["0: okx-0 BTC-USDT,ETH-USDT -> ".to_string()], one_more));
+        // Feeds may change places.
+        let one_less = Changed { symbols_removed: 1, ..Changed::default() };
+        let turned = okx(&["BTC-USDT"]) + &kraken;
+        assert_eq!(changed(&more, &turned, 1), (vec!["0: okx-0 BTC-USDT -> ".to_string()], one_less));
+        let gone = Changed { feeds_removed: 1, symbols_removed: 2, ..Changed::default() };
+        assert_eq!(changed(&more, &kraken, 1), (vec!["0: okx-0  -> ".to_string()], gone));
+        let come = Changed { feeds_added: 1, symbols_added: 1, ..Changed::default() };
+        assert_eq!(changed(&kraken, &same, 2), (vec!["1: +okx-0 BTC-USDT".to_string()], come));
+    }
+
+    #[test]
+    fn twins_come_and_go_and_addresses_change() {
+        let kraken = |more: &str| feed("kraken", &["BTC/USD"], more);
+        let (one, two) = (kraken(""), kraken("connections = 2"));
+        assert_eq!(changed(&one, &two, 1).0, ["0: +kraken-1 BTC/USD"]);
+        assert_eq!(changed(&two, &one, 1).0, ["0: kraken-1  -> BTC/USD"]);
+        let elsewhere = kraken("url = \"wss://ws.example/v2\"");
+        assert_eq!(changed(&one, &elsewhere, 1).0, ["0: kraken-0 BTC/USD -> "]);
+        // Another protocol is another feed.
+        let changed = changed(&one, &kraken("protocol = \"v1\""), 1);
+        assert_eq!(changed.0, ["0: kraken-0  -> ", "0: +kraken-1 BTC/USD"]);
+    }
+}
