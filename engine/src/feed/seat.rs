@@ -153,14 +153,22 @@ impl<V: Venue, O: Outside> Seat<V, O> {
             };
             let turn = self.assignment.borrow().pace.take_turn(self.outside.now(), V::FACTS.limits.connects);
             self.rest_until(turn).await;
-            let way = self.assignment.borrow().ways[address].clone();
+            let Some(way) = self.way(address) else { continue };
+            if self.addresses(|addresses, _| addresses.is_probed(address)) {
+                let url = shown(&way.endpoint.url).to_string();
+                tracing::info!(exchange = V::FACTS.exchange, url, "the address that was left alone is tried");
+            }
             match self.outside.dial(&way.endpoint.url).await {
                 // It came too late: nobody would tell it to end.
                 Ok(mut dialed) if self.is_stopping.get() || self.wants_nothing() => dialed.stream.shut(),
-                Ok(dialed) => {
-                    self.is_connecting.set(false);
-                    return self.begin(dialed, way, address).await;
-                }
+                Ok(mut dialed) => match self.way(address).filter(|now| now.endpoint == way.endpoint) {
+                    Some(way) => {
+                        self.is_connecting.set(false);
+                        return self.begin(dialed, way, address).await;
+                    }
+                    // The configuration has changed meanwhile.
+                    None => dialed.stream.shut(),
+                },
                 Err(error) => {
                     let retry_in_ms = self.failed(address).as_millis() as u64;
                     let url = shown(&way.endpoint.url).to_string();
@@ -171,11 +179,15 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         self.is_connecting.set(false);
     }
 
+    fn way(&self, address: usize) -> Option<Subscription> {
+        self.assignment.borrow().ways.get(address).cloned()
+    }
+
     /// Notes a failure. Returns the wait before the next attempt.
     fn failed(&self, address: usize) -> Duration {
         if let Some(wait) = self.addresses(|addresses, now| addresses.failed(address, now)) {
-            let (exchange, url) =
-                (V::FACTS.exchange, shown(&self.assignment.borrow().ways[address].endpoint.url).to_string());
+            let url = self.way(address).map(|way| shown(&way.endpoint.url).to_string());
+            let (exchange, url) = (V::FACTS.exchange, url.unwrap_or_default());
             let probe_in_s = wait.as_secs();
             tracing::error!(
                 exchange,

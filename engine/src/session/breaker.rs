@@ -130,14 +130,21 @@ impl Addresses {
         Choice::Attempt(address)
     }
 
+    /// Whether the attempt at the address is a probe.
+    pub fn is_probed(&self, address: usize) -> bool {
+        matches!(self.breakers.get(address), Some(Breaker(State::HalfOpen { .. })))
+    }
+
     /// An attempt has failed, or its connection has ended without any market data. Returns the wait if its breaker
-    /// opens. The next address is preferred from now on.
+    /// opens. The next address is preferred from now on. One that is none of these any more is none of ours.
     pub fn failed(&mut self, address: usize, now: Nanos) -> Option<Duration> {
-        let opens = self.breakers[address].failed(self.patience, now);
+        let breaker = self.breakers.get_mut(address)?;
+        let opens = breaker.failed(self.patience, now);
+        let state = breaker.0;
         if address == self.preferred {
             self.preferred = (address + 1) % self.breakers.len();
         }
-        match self.breakers[address].0 {
+        match state {
             State::Open { wait, .. } if opens => Some(wait),
             _ => None,
         }
@@ -145,14 +152,10 @@ impl Addresses {
 
     /// Market data has come by the address. Returns whether its breaker was open before.
     pub fn proven(&mut self, address: usize) -> bool {
-        let was = std::mem::replace(&mut self.breakers[address].0, State::Closed { failing_since: None });
+        let Some(breaker) = self.breakers.get_mut(address) else { return false };
+        let was = std::mem::replace(&mut breaker.0, State::Closed { failing_since: None });
         self.preferred = address;
         !matches!(was, State::Closed { .. })
-    }
-
-    /// The state of an address's breaker.
-    pub fn state(&self, address: usize) -> State {
-        self.breakers[address].0
     }
 }
 

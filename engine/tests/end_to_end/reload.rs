@@ -62,7 +62,8 @@ fn symbols_and_feeds_come_and_go_and_the_others_are_not_touched() {
     assert!(found.raw.iter().all(|raw| raw.connection == "binance-0.1"), "the connection stays");
     let ids = &same_trades(&found, MILLISECOND)["BTCUSDT"];
     assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "what stays is whole");
-    (binance.stop(), kraken.stop());
+    binance.stop();
+    kraken.stop();
 }
 
 #[test]

@@ -24,6 +24,8 @@ use crate::fault::{self, DRILL_MS, Fault};
 use crate::outcome::{Counted, Published};
 use crate::world::{MS, World};
 
+/// When runs begin.
+pub(crate) const START: u64 = 1_000 * MS;
 /// How often the engine's core ticks.
 const TICK: u64 = 50 * MS;
 /// After the last fault, everything is well again by then: a dead connection is noticed after 70 s without a ping, what was
@@ -31,6 +33,8 @@ const TICK: u64 = 50 * MS;
 const BACK_WITHIN_MS: u64 = 110_000;
 /// Where it is known at once that a connection is gone, another stands so soon after the exchange accepts it.
 const RECOVERED_WITHIN_MS: u64 = 1_000;
+/// So many trades are seen of a symbol before its silence is noticed.
+const FEWEST_TRADES: usize = 25;
 /// Then all that is made is published for so long.
 const WELL_FOR_MS: u64 = 10_000;
 
@@ -74,9 +78,44 @@ impl Summary {
     }
 }
 
-fn assignment(number: usize, shared: &(Pace, Arc<Mutex<Addresses>>), max_age: Option<Duration>) -> Assignment {
+/// Which connections carry what.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Layout {
+    /// One connection carries all.
+    One,
+    /// Two carry all.
+    Twins,
+    /// Two carry a part each, until at this time, in milliseconds, the first carries all.
+    Split(u64),
+}
+
+impl Layout {
+    fn draw(random: &mut fastrand::Rng) -> Self {
+        match random.u32(0..3) {
+            0 => Layout::One,
+            1 => Layout::Twins,
+            _ => Layout::Split(random.u64(5_000..DRILL_MS)),
+        }
+    }
+
+    /// The symbols of each connection.
+    fn carried(self) -> Vec<&'static [&'static str]> {
+        match self {
+            Layout::One => vec![&SYMBOLS],
+            Layout::Twins => vec![&SYMBOLS, &SYMBOLS],
+            Layout::Split(_) => vec![&SYMBOLS[..1], &SYMBOLS[1..]],
+        }
+    }
+}
+
+fn assignment(
+    number: usize,
+    symbols: &[&str],
+    shared: &(Pace, Arc<Mutex<Addresses>>),
+    max_age: Option<Duration>,
+) -> Assignment {
     let endpoint = Endpoint { url: "wss://x.example/ws".parse().unwrap(), time_unit: TimeUnit::Millisecond };
-    let instruments = SYMBOLS.map(|symbol| Binance::instrument(symbol, None).unwrap());
+    let instruments: Vec<_> = symbols.iter().map(|symbol| Binance::instrument(symbol, None).unwrap()).collect();
     Assignment {
         feed: 0,
         protocol: Protocol::BinanceSpot,
@@ -94,30 +133,41 @@ fn assignment(number: usize, shared: &(Pace, Arc<Mutex<Addresses>>), max_age: Op
 pub(crate) fn seed(seed: u64) -> Summary {
     let mut random = fastrand::Rng::with_seed(seed);
     let faults = fault::draw(&mut random);
-    let connections = random.usize(1..=2);
+    let layout = Layout::draw(&mut random);
     let max_age = random.bool().then(|| Duration::from_secs(random.u64(5..30)));
-    tracing::info!(seed, connections, ?max_age, ?faults, "run");
-    let world = World::new(seed, Exchange::new(seed, faults.clone(), 1_000 * MS));
+    tracing::info!(seed, ?layout, ?max_age, ?faults, "run");
+    let world = World::new(seed, Exchange::new(seed, faults.clone(), START));
 
     let (ring, mut consumer) = k2_ring::ring(256 * 1024).unwrap();
     let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
     let core = Rc::new(RefCell::new(FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder)));
     let limits = Limits { max_frame_bytes: 64 * 1024, stop_reading: true };
     let shared = (Pace::default(), Arc::new(Mutex::new(Addresses::new(1, Patience::default()))));
-    let seat =
-        |number| Seat::<Binance, _>::new(assignment(number, &shared, max_age), limits, core.clone(), world.clone());
-    let seats: Vec<_> = (0..connections).map(seat).collect();
+    let seat = |(number, symbols): (usize, &&[&str])| {
+        let assignment = assignment(number, symbols, &shared, max_age);
+        Seat::<Binance, _>::new(assignment, limits, core.clone(), world.clone())
+    };
+    let seats: Vec<_> = layout.carried().iter().enumerate().map(seat).collect();
     seats.iter().for_each(|seat| seat.connect());
 
     let mut tasks = Vec::new();
     let mut published = Published::default();
     let mut next_tick = world.now().0 + TICK;
     let until = |world: &World| {
-        let drill = 1_000 * MS + DRILL_MS * MS;
+        let drill = START + DRILL_MS * MS;
         world.exchange(|exchange| exchange.calm_since).max(drill) + (BACK_WITHIN_MS + WELL_FOR_MS) * MS
+    };
+    let mut moves_at = match layout {
+        Layout::Split(at) => Some(START + at * MS),
+        Layout::One | Layout::Twins => None,
     };
     while world.now().0 < until(&world) {
         world.settle(&mut tasks);
+        if moves_at.take_if(|at| *at <= world.now().0).is_some() {
+            let moved: Vec<_> = SYMBOLS[1..].iter().map(ToString::to_string).collect();
+            seats[0].clone().change(assignment(0, &SYMBOLS, &shared, max_age), &[]);
+            seats[1].clone().change(assignment(1, &[], &shared, max_age), &moved);
+        }
         published.drain(&mut consumer);
         if world.now().0 >= next_tick {
             next_tick = world.now().0 + TICK;
@@ -165,7 +215,9 @@ fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64
             let made = exchange
                 .made_since(symbol, well_since)
                 .filter(|id| !exchange.made_since(symbol, under_way).any(|other| other == *id));
-            let missing: Vec<_> = made.filter(|id| !unique.contains(id)).collect();
+            // Who has seen little of a symbol cannot know that it is silent.
+            let is_known = exchange.delivered(symbol).len() >= FEWEST_TRADES;
+            let missing: Vec<_> = made.filter(|id| is_known && !unique.contains(id)).collect();
             assert!(missing.is_empty(), "{name}: not back in time: {missing:?}: {faults:?}");
         });
         let of_symbol = Counted::of(ids);
@@ -182,5 +234,9 @@ fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64
         _ => false,
     };
     assert!(counted.late == 0 || faults.iter().any(is_long), "order is kept: {faults:?}");
+    if faults.is_empty() {
+        // Connections come, go and are replaced, symbols move.
+        assert_eq!((tally.gaps, tally.late, tally.frames.rejected), (0, 0, 0));
+    }
     assert!(tally.frames.received == tally.frames.decoded + tally.frames.control + tally.frames.rejected);
 }

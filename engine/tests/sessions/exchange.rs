@@ -26,6 +26,7 @@ pub(crate) struct Exchange {
     mute_until: u64,
     no_answer_until: u64,
     refuse_first_until: u64,
+    partly_until: u64,
     drip: (u64, usize),
     delay: (u64, u64),
     /// When the last fault was over.
@@ -99,6 +100,7 @@ impl Exchange {
             mute_until: 0,
             no_answer_until: 0,
             refuse_first_until: 0,
+            partly_until: 0,
             drip: (0, 1),
             delay: (0, 0),
             calm_since: start,
@@ -239,6 +241,9 @@ impl Exchange {
             Fault::RefuseFirst { ms } => {
                 (self.refuse_first_until, self.calm_since) = (until(ms), lasts(ms, self.calm_since))
             }
+            Fault::PartlyFollowed { ms } => {
+                (self.partly_until, self.calm_since) = (until(ms), lasts(ms, self.calm_since));
+            }
             Fault::Drop { trades } => {
                 let symbol = self.random.usize(0..SYMBOLS.len());
                 self.markets[symbol].left_out = trades;
@@ -377,7 +382,8 @@ impl Exchange {
         }
         let subscribes = request["method"] == "SUBSCRIBE";
         self.queue(number, wire::text(&format!(r#"{{"result":null,"id":{id}}}"#)), None);
-        places.into_iter().for_each(|place| self.connections[number].subscribed[place] = subscribes);
+        let followed = places.len() - usize::from(subscribes && self.now < self.partly_until);
+        places[..followed].iter().for_each(|place| self.connections[number].subscribed[*place] = subscribes);
         if subscribes && let Some(since) = self.away_since.take() {
             let since = since.max(self.refusal.0.min(self.now));
             self.recoveries_ms.push((self.now - since) / MS);

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     AckThenSilence { ms: u64 },
     /// Requests are not answered for so long, nor followed.
     NoAnswer { ms: u64 },
+    /// Requests are acknowledged as a whole, but their last symbol is not sent, for so long.
+    PartlyFollowed { ms: u64 },
     /// A request is refused as a whole, for so long, if it names the first symbol.
     RefuseFirst { ms: u64 },
     /// The exchange leaves trades out: they are counted but never sent.
@@ -61,11 +63,11 @@ pub(crate) const DRILL_MS: u64 = 60_000;
 
 /// The faults of a run, by the time at which each begins, in milliseconds.
 pub(crate) fn draw(random: &mut fastrand::Rng) -> Vec<(u64, Fault)> {
-    let count = random.usize(1..=6);
+    let count = random.usize(0..=6);
     let mut faults: Vec<_> = (0..count).map(|_| (random.u64(2_000..DRILL_MS), one(random))).collect();
     // Who has seen little of a symbol cannot know that it is silent.
     for (at, fault) in &mut faults {
-        if matches!(fault, Fault::AckThenSilence { .. }) {
+        if matches!(fault, Fault::AckThenSilence { .. } | Fault::PartlyFollowed { .. }) {
             *at = (*at).max(DRILL_MS - 5_000);
         }
     }
@@ -76,7 +78,7 @@ pub(crate) fn draw(random: &mut fastrand::Rng) -> Vec<(u64, Fault)> {
 
 fn one(random: &mut fastrand::Rng) -> Fault {
     let ms = random.u64(100..8_000);
-    match random.u32(0..16) {
+    match random.u32(0..17) {
         0 | 1 => Fault::Cut { all: random.bool() },
         2 => Fault::Close([1000, 1001, 1006, 1008, 1011, 1012, 1013, 4000][random.usize(0..8)]),
         3 => Fault::Corrupt,
@@ -101,6 +103,7 @@ fn one(random: &mut fastrand::Rng) -> Fault {
         12 => Fault::RefuseFirst { ms },
         13 => Fault::Drop { trades: random.u64(1..5) },
         14 => Fault::Announce,
+        15 => Fault::PartlyFollowed { ms },
         _ => Fault::Jump { ms: random.u64(100..40_000) },
     }
 }

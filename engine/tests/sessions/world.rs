@@ -18,6 +18,7 @@ use k2_feed::ws::buffer::ReceiveBuffer;
 use k2_feed::ws::handshake::Refused;
 use url::Url;
 
+use crate::check::START;
 use crate::exchange::{Exchange, Taken};
 use crate::fault::Refusal;
 
@@ -44,7 +45,7 @@ impl World {
     pub(crate) fn new(seed: u64, exchange: Exchange) -> Self {
         let random = fastrand::Rng::with_seed(seed);
         World(Rc::new(RefCell::new(Inner {
-            now: 1_000 * MS,
+            now: START,
             random,
             exchange,
             timers: BinaryHeap::new(),
