@@ -1,6 +1,7 @@
 //! The upgrade of an HTTP connection to WebSocket (RFC 6455, section 4), without IO.
 
 use std::fmt;
+use std::time::Duration;
 
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::{Response, generate_request};
@@ -10,6 +11,8 @@ use url::Url;
 
 /// Most bytes of the answer's head.
 pub const MAX_RESPONSE_LEN: usize = 16 * 1024;
+/// Most characters of `Retry-After` that are repeated: a date has 29.
+const MAX_SHOWN: usize = 40;
 
 /// An upgrade under way: what to send, and what the answer must prove.
 #[derive(Debug)]
@@ -22,7 +25,12 @@ pub struct Handshake {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
     /// The server answered with another status, such as 404, 429 or 503.
-    Status(u16),
+    Status {
+        /// The status.
+        code: u16,
+        /// `Retry-After` as it was sent: seconds, or a date (RFC 9110, section 10.2.3).
+        retry_after: Option<String>,
+    },
     /// The answer is no valid upgrade.
     Invalid(String),
 }
@@ -30,8 +38,38 @@ pub enum Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Status(code) => write!(f, "the server answered the upgrade with HTTP status {code}"),
+            Refused::Status { code, retry_after } => {
+                write!(f, "the server answered the upgrade with HTTP status {code}")?;
+                if let Some(after) = retry_after {
+                    write!(f, " (Retry-After: {after})")?;
+                }
+                f.write_str(advice(*code))
+            }
             Refused::Invalid(what) => write!(f, "the server's answer to the upgrade is not valid: {what}"),
+        }
+    }
+}
+
+/// What to look at.
+fn advice(code: u16) -> &'static str {
+    match code {
+        200 => ": no WebSocket is there: look at the address's path",
+        300..400 => ": it sends us elsewhere, which is not followed: look at the address",
+        401 | 403 | 451 => ": it does not serve us: look whether the exchange serves this country and IP address",
+        400 | 404 | 410 => ": look at the address's path",
+        // Binance bans by 418 whoever goes on after 429.
+        418 | 429 => ": too many connections or requests come from this IP address: look who else uses it",
+        500..600 => ": the exchange is in trouble: look at its status page",
+        _ => "",
+    }
+}
+
+impl Refused {
+    /// How long the server asks us to stay away, where it says that in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Refused::Status { retry_after: Some(after), .. } => after.parse().ok().map(Duration::from_secs),
+            _ => None,
         }
     }
 }
@@ -63,10 +101,11 @@ impl Handshake {
             let too_long = received.len() > MAX_RESPONSE_LEN;
             return if too_long { Err(Refused::Invalid("it has no end".into())) } else { Ok(None) };
         };
-        if response.status().as_u16() != 101 {
-            return Err(Refused::Status(response.status().as_u16()));
-        }
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        if response.status().as_u16() != 101 {
+            let retry_after = header("Retry-After").map(|after| after.trim().chars().take(MAX_SHOWN).collect());
+            return Err(Refused::Status { code: response.status().as_u16(), retry_after });
+        }
         if !header("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")) {
             return Err(Refused::Invalid("the header Upgrade is not websocket".into()));
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use k2_feed::clock::Nanos;
 use k2_feed::feed::outside::{ByteStream, Outside, Readable};
-use k2_feed::net::dial::{DialError, Dialed};
+use k2_feed::net::dial::{DialError, Dialed, Step};
 use k2_feed::net::socket::Received;
 use k2_feed::ws::buffer::ReceiveBuffer;
 use k2_feed::ws::handshake::Refused;
@@ -138,10 +138,16 @@ impl Outside for World {
             Some(Refusal::Name) => return Err(DialError::Name("x.example: no answer".into())),
             Some(Refusal::Tcp) => return Err(DialError::Tcp(peer, io::ErrorKind::ConnectionRefused.into())),
             Some(Refusal::Tls) => return Err(DialError::Tls(io::Error::other("handshake failure"))),
-            Some(Refusal::Status(code)) => return Err(DialError::Upgrade(Refused::Status(code))),
+            Some(Refusal::Status(code)) => {
+                return Err(DialError::Upgrade(Refused::Status { code, retry_after: None }));
+            }
             Some(Refusal::Timeout) => {
                 self.sleep(Duration::from_secs(5)).await;
-                return Err(DialError::Tcp(peer, io::ErrorKind::TimedOut.into()));
+                return Err(DialError::TimedOut {
+                    step: Step::Tcp,
+                    whom: peer.to_string(),
+                    after: Duration::from_secs(5),
+                });
             }
         }
         let number = self.exchange(|exchange| exchange.accept());

@@ -69,16 +69,46 @@ fn names_and_tokens_are_compared_without_case() {
     assert_eq!(handshake.response(&head), Ok(Some(head.len())));
 }
 
+/// What an answer with this status line and `Retry-After` comes to, in words, and how long it asks us to wait, in seconds.
+fn status(line: &str, retry_after: &str) -> (String, Option<u64>) {
+    let after = if retry_after.is_empty() { String::new() } else { format!("Retry-After: {retry_after}\r\n") };
+    let head = format!("HTTP/1.1 {line}\r\n{after}Content-Length: 4\r\n\r\nbody");
+    let refused = handshake().response(head.as_bytes()).unwrap_err();
+    let words = refused.to_string();
+    let words = words.strip_prefix("the server answered the upgrade with HTTP status ").expect("the status is named");
+    (words.to_string(), refused.retry_after().map(|after| after.as_secs()))
+}
+
 #[test]
-fn another_status_is_told() {
-    for (line, status) in
-        [("404 Not Found", 404), ("429 Too Many Requests", 429), ("503 Service Unavailable", 503), ("200 OK", 200)]
-    {
-        let head = format!("HTTP/1.1 {line}\r\nRetry-After: 5\r\nContent-Length: 4\r\n\r\nbody");
-        let refused = handshake().response(head.as_bytes()).unwrap_err();
-        assert_eq!(refused, Refused::Status(status));
-        assert_eq!(refused.to_string(), format!("the server answered the upgrade with HTTP status {status}"));
+fn another_status_is_told_with_what_to_look_at() {
+    for (line, retry_after, words, seconds) in [
+        ("404 Not Found", "", "404: look at the address's path", None),
+        ("200 OK", "", "200: no WebSocket is there: look at the address's path", None),
+        ("301 Moved Permanently", "", "301: it sends us elsewhere, which is not followed: look at the address", None),
+        (
+            "429 Too Many Requests",
+            "5",
+            "429 (Retry-After: 5): too many connections or requests come from this IP address: look who else uses it",
+            Some(5),
+        ),
+        (
+            "503 Service Unavailable",
+            "Fri, 31 Dec 1999 23:59:59 GMT",
+            "503 (Retry-After: Fri, 31 Dec 1999 23:59:59 GMT): the exchange is in trouble: look at its status page",
+            None,
+        ),
+        (
+            "503 Service Unavailable",
+            "-1",
+            "503 (Retry-After: -1): the exchange is in trouble: look at its status page",
+            None,
+        ),
+        ("426 Upgrade Required", "", "426", None),
+    ] {
+        assert_eq!(status(line, retry_after), (words.to_string(), seconds), "{line}");
     }
+    let (words, _) = status("426 Upgrade Required", &"x".repeat(1_000));
+    assert_eq!(words, format!("426 (Retry-After: {})", "x".repeat(MAX_SHOWN)), "what is repeated has a bound");
 }
 
 #[test]
