@@ -30,6 +30,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// A successor that is not level after so long is given up.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(60);
 
+/// A server that asks us to stay away is left alone for so long at the most.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
 /// What a feed core is told about one of its connections.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -170,6 +173,10 @@ impl<V: Venue, O: Outside> Seat<V, O> {
                     None => dialed.stream.shut(),
                 },
                 Err(error) => {
+                    if let Some(after) = error.retry_after() {
+                        let after = after.min(LONGEST_RETRY_AFTER);
+                        self.addresses(|addresses, now| addresses.rest(address, now.plus(after)));
+                    }
                     let retry_in_ms = self.failed(address).as_millis() as u64;
                     let url = shown(&way.endpoint.url).to_string();
                     tracing::warn!(exchange = V::FACTS.exchange, url, retry_in_ms, "no connection: {error}");
@@ -198,7 +205,8 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         }
         let wait = self.backoff.borrow_mut().next_wait();
         self.rests_until.set(self.outside.now().plus(wait));
-        wait
+        // Addresses may have asked for more.
+        wait.max(self.addresses(|addresses, now| Duration::from_nanos(addresses.next(now).1.since(now))))
     }
 
     fn addresses<T>(&self, with: impl FnOnce(&mut Addresses, Nanos) -> T) -> T {

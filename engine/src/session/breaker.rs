@@ -95,6 +95,8 @@ impl Breaker {
 pub struct Addresses {
     patience: Patience,
     breakers: Vec<Breaker>,
+    /// Until when each has asked to be left alone.
+    rests: Vec<Nanos>,
     /// The one to take.
     preferred: usize,
 }
@@ -112,17 +114,13 @@ impl Addresses {
     /// So many addresses, of which none has failed.
     pub fn new(count: usize, patience: Patience) -> Self {
         let closed = || Breaker(State::Closed { failing_since: None });
-        Addresses { patience, breakers: (0..count).map(|_| closed()).collect(), preferred: 0 }
+        let breakers = (0..count).map(|_| closed()).collect();
+        Addresses { patience, breakers, rests: vec![Nanos(0); count], preferred: 0 }
     }
 
     /// The address to connect to: the preferred one, or the next after it whose breaker lets attempts through.
     pub fn choose(&mut self, now: Nanos) -> Choice {
-        let count = self.breakers.len();
-        let in_turn = (0..count).map(|step| (self.preferred + step) % count);
-        let (address, at) = in_turn
-            .map(|address| (address, self.breakers[address].allows_at(now)))
-            .min_by_key(|(_, at)| *at)
-            .unwrap_or((0, now));
+        let (address, at) = self.next(now);
         if at > now {
             return Choice::WaitUntil(at);
         }
@@ -133,6 +131,21 @@ impl Addresses {
     /// Whether the attempt at the address is a probe.
     pub fn is_probed(&self, address: usize) -> bool {
         matches!(self.breakers.get(address), Some(Breaker(State::HalfOpen { .. })))
+    }
+
+    /// The address that comes next, and when an attempt may be made: `now`, or later.
+    pub fn next(&self, now: Nanos) -> (usize, Nanos) {
+        let count = self.breakers.len();
+        let in_turn = (0..count).map(|step| (self.preferred + step) % count);
+        let allowed = |address: usize| self.breakers[address].allows_at(now).max(self.rests[address]);
+        in_turn.map(|address| (address, allowed(address))).min_by_key(|(_, at)| *at).unwrap_or((0, now))
+    }
+
+    /// An address has asked to be left alone until then.
+    pub fn rest(&mut self, address: usize, until: Nanos) {
+        if let Some(rest) = self.rests.get_mut(address) {
+            *rest = (*rest).max(until);
+        }
     }
 
     /// An attempt has failed, or its connection has ended without any market data. Returns the wait if its breaker
@@ -214,6 +227,22 @@ mod tests {
         // What fails on another address that is still in use does not change that.
         addresses.failed(0, at(2));
         assert_eq!(addresses.choose(at(2)), Choice::Attempt(2));
+    }
+
+    #[test]
+    fn one_that_asks_to_be_left_alone_is_while_others_are_tried() {
+        let mut addresses = Addresses::new(2, Patience::default());
+        addresses.failed(0, at(1));
+        addresses.rest(0, at(20));
+        addresses.failed(1, at(2));
+        assert_eq!(addresses.choose(at(3)), Choice::Attempt(1));
+        addresses.rest(1, at(10));
+        addresses.rest(1, at(5));
+        assert_eq!(addresses.choose(at(3)), Choice::WaitUntil(at(10)), "what came later asks for less");
+        assert_eq!(addresses.next(at(9)), (1, at(10)));
+        assert_eq!(addresses.choose(at(10)), Choice::Attempt(1));
+        addresses.failed(1, at(10));
+        assert_eq!(addresses.choose(at(20)), Choice::Attempt(0));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Connections that end before their time.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use k2_feed::sim::{self, Rate, SimulatorConfig};
 use k2_feed::venue::protocol::Protocol;
@@ -74,8 +76,32 @@ fn a_run_without_an_exchange_stops_at_once() {
     let mut run = Run::start(&broker, &exchange.url, "BTCUSDT").subscribed();
     drop(exchange);
     run.child.log_line("no connection");
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let stopped = run.stop();
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     report::accounting(&stopped.report["accounting"]);
+}
+
+/// The waits between attempts begin at 100 ms at the most.
+#[test]
+fn a_server_that_asks_for_more_time_gets_it() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/ws", server.local_addr().unwrap());
+    let mut run = Run::start(&broker, &url, "BTCUSDT");
+    let refuse = |mut client: TcpStream| {
+        let _ = client.read(&mut [0; 4096]).unwrap();
+        let at = Instant::now();
+        client.write_all(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\n\r\n").unwrap();
+        at
+    };
+    let first = refuse(server.accept().unwrap().0);
+    let second = refuse(server.accept().unwrap().0);
+    assert!(second - first >= Duration::from_secs(2), "{:?}", second - first);
+    let told = run.child.log_line("no connection");
+    let wait = told.split("retry_in_ms=").nth(1).and_then(|rest| rest.split(' ').next()).expect("the wait is told");
+    assert!((1_000..=2_000).contains(&wait.parse::<u64>().unwrap()), "{told}");
+    assert!(told.contains("HTTP status 429 (Retry-After: 2): too many connections"), "{told}");
+    run.stop();
 }
