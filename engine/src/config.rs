@@ -20,6 +20,8 @@ use url::Url;
 use crate::cores::{Choice, Wait, Wish};
 use crate::kafka::settings::{ProducerSettings, is_secret};
 use crate::record::Kind;
+use crate::session::backoff::Bounds;
+use crate::session::breaker::Patience;
 use crate::venue::{Endpoint, Instrument, Protocol, Subscription};
 pub use explain::Explained;
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is done about gaps.
     pub repair: Repair,
+    /// When connections are made anew.
+    pub session: Session,
     /// A PEM file with root certificates to trust besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_ca: Option<PathBuf>,
@@ -135,6 +139,24 @@ pub struct Repair {
     pub max_trades: u64,
 }
 
+/// `[session]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Session {
+    /// The upper bound of the wait after a first failure, in milliseconds; it doubles with each that follows.
+    pub backoff_min_ms: u64,
+    /// The upper bound that no wait passes, in milliseconds.
+    pub backoff_max_ms: u64,
+    /// An address that has failed for so long is left alone, in seconds.
+    pub breaker_opens_after_s: u64,
+    /// The first wait until it is tried again, in seconds; it doubles with each failure.
+    pub breaker_probe_min_s: u64,
+    /// The longest wait until it is tried again, in seconds.
+    pub breaker_probe_max_s: u64,
+    /// Connections are replaced at this age at the latest, in seconds; at the exchange's if not given, or if that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+}
+
 /// All that is wrong with a configuration, each with key, value and the way out.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<String>);
@@ -209,6 +231,26 @@ impl Config {
 pub fn environment_variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+}
+
+impl Session {
+    /// The waits between attempts to connect.
+    pub fn backoff(&self) -> Bounds {
+        let [min, max] = [self.backoff_min_ms, self.backoff_max_ms].map(Duration::from_millis);
+        Bounds { min, max }
+    }
+
+    /// When an address is left alone, and how often it is tried then.
+    pub fn patience(&self) -> Patience {
+        let seconds = [self.breaker_opens_after_s, self.breaker_probe_min_s, self.breaker_probe_max_s];
+        let [opens_after, probe_min, probe_max] = seconds.map(Duration::from_secs);
+        Patience { opens_after, probe_min, probe_max }
+    }
+
+    /// The age at which connections are replaced, where it is less than the exchange's.
+    pub fn max_age(&self) -> Option<Duration> {
+        self.max_age_s.map(Duration::from_secs)
+    }
 }
 
 impl Feed {

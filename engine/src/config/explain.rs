@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::source::{Origins, Source};
-use super::{Config, ConfigErrors, Feed, Kafka, environment, file, instruments, resolve, shown};
+use super::{Config, ConfigErrors, Feed, Kafka, Session, environment, file, instruments, resolve, shown};
 use crate::kafka::settings::is_secret;
 use crate::venue::Protocol;
 
@@ -87,6 +87,8 @@ impl fmt::Display for Explained {
         repair.line(f, "enabled", config.repair.enabled)?;
         repair.line(f, "max_trades", config.repair.max_trades)?;
 
+        show_session(f, &config.session, &given.origins)?;
+
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
             // So that what is shown can be kept in another folder.
@@ -118,6 +120,20 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
         true => commented(f, &pair(key, SECRET)?, &hidden(table.source(key))),
         false => table.line(f, key, value),
     })
+}
+
+fn show_session(f: &mut fmt::Formatter<'_>, session: &Session, origins: &Origins) -> fmt::Result {
+    let table = Table { prefix: "session.", origins };
+    writeln!(f, "\n[session]")?;
+    table.line(f, "backoff_min_ms", session.backoff_min_ms)?;
+    table.line(f, "backoff_max_ms", session.backoff_max_ms)?;
+    table.line(f, "breaker_opens_after_s", session.breaker_opens_after_s)?;
+    table.line(f, "breaker_probe_min_s", session.breaker_probe_min_s)?;
+    table.line(f, "breaker_probe_max_s", session.breaker_probe_max_s)?;
+    match session.max_age_s {
+        Some(age) => table.line(f, "max_age_s", age),
+        None => without(f, "max_age_s", "default: as long as the exchange keeps connections"),
+    }
 }
 
 fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed, is_repaired: bool) -> fmt::Result {

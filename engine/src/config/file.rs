@@ -21,6 +21,7 @@ pub(super) struct File {
     pub(super) cores: Cores,
     pub(super) limits: Limits,
     pub(super) repair: Repair,
+    pub(super) session: Session,
     pub(super) tls: Tls,
     /// Where each key comes from, those of feeds left out.
     #[serde(skip)]
@@ -101,6 +102,17 @@ pub(super) struct Repair {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct Session {
+    pub(super) backoff_min_ms: Option<u64>,
+    pub(super) backoff_max_ms: Option<u64>,
+    pub(super) breaker_opens_after_s: Option<u64>,
+    pub(super) breaker_probe_min_s: Option<u64>,
+    pub(super) breaker_probe_max_s: Option<u64>,
+    pub(super) max_age_s: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
@@ -114,6 +126,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
         "cores" => serde_introspect::<Cores>(),
         "limits" => serde_introspect::<Limits>(),
         "repair" => serde_introspect::<Repair>(),
+        "session" => serde_introspect::<Session>(),
         "tls" => serde_introspect::<Tls>(),
         _ => &[],
     }

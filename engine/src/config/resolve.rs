@@ -1,8 +1,9 @@
-//! From what was written to what holds: defaults, and every check. Feeds, their topics and Kafka have files of
-//! their own.
+//! From what was written to what holds: defaults, and every check. Feeds, their topics, sessions and Kafka have files
+//! of their own.
 
 mod feeds;
 mod kafka;
+mod session;
 mod topics;
 
 use url::Url;
@@ -23,8 +24,9 @@ pub(super) fn resolve(given: &file::File, errors: &mut Vec<String>) -> Option<Co
     let repair = resolve_repair(&given.repair, errors);
     let feeds = feeds::resolve(&given.feed, &cores.feed, repair.enabled, errors);
     let limits = resolve_limits(&given.limits, errors);
+    let session = session::resolve(&given.session, errors);
     let kafka = kafka::resolve(&given.kafka, errors);
-    Some(Config { kafka: kafka?, feeds, cores, limits, repair, extra_ca: given.tls.extra_ca.clone() })
+    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, extra_ca: given.tls.extra_ca.clone() })
 }
 
 fn resolve_cores(given: &file::Cores, errors: &mut Vec<String>) -> Cores {

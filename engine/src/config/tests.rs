@@ -4,6 +4,7 @@ mod bad_input;
 mod example;
 mod explain;
 mod repair;
+mod session;
 
 /// What `feed.toml` with this text comes to, in an environment with these variables.
 fn explain(text: &str, variables: &[(&str, &str)]) -> Result<Explained, Vec<String>> {

@@ -95,7 +95,7 @@ impl fmt::Display for Leaving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Leaving::Announced => "the exchange announced its shutdown",
-            Leaving::Aged => "it is as old as the exchange lets it become",
+            Leaving::Aged => "it is as old as it may become",
             Leaving::Silent => "a subscription stayed silent",
             Leaving::Changed => "its address has changed",
         })

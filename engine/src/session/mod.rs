@@ -30,7 +30,7 @@ pub enum Step {
     Unanswered(Vec<usize>),
     /// Close the connection and make it anew, for this reason.
     GiveUp(&'static str),
-    /// Have another connection take its place: it is as old as the exchange lets it become.
+    /// Have another connection take its place: it is as old as it may become.
     Renew,
     /// Nothing.
     Wait,

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use k2_feed::sim::{self, Rate, SimulatorConfig};
 use k2_feed::venue::protocol::Protocol;
 
-use crate::oracle::{MILLISECOND, same_trades};
+use crate::oracle::{MILLISECOND, contiguous, same_trades};
 use crate::reader::Reader;
 use crate::report;
-use crate::world::{Broker, Exchange, Run, alone};
+use crate::world::{Broker, Exchange, Run, alone, variables};
 
 /// The market goes on while the connection is down: what is missing is told, with the ids around it.
 #[test]
@@ -104,4 +104,28 @@ fn a_server_that_asks_for_more_time_gets_it() {
     assert!((1_000..=2_000).contains(&wait.parse::<u64>().unwrap()), "{told}");
     assert!(told.contains("HTTP status 429 (Retry-After: 2): too many connections"), "{told}");
     run.stop();
+}
+
+/// Connections that are replaced at a set age overlap: no trade is missing, none comes twice.
+#[test]
+fn connections_are_replaced_at_their_age_without_a_gap() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let exchange = Exchange::start(&["--rate", "5000"]);
+    let variables = variables(&broker, &exchange.url, "BTCUSDT,ETHUSDT");
+    let mut run = Run::with(&variables, Some("[session]\nmax_age_s = 1\n"), &[]).subscribed();
+    let mut reader = Reader::start(&broker);
+    for _ in 0..2 {
+        run.child.next_log_line("another has taken its place: it is as old as it may become");
+    }
+    let before = reader.found.raw.len();
+    reader.until(before + 1_000);
+    let stopped = run.stop();
+    contiguous(&same_trades(&reader.into_all(), MILLISECOND));
+    report::accounting(&stopped.report["accounting"]);
+    let accounting = &stopped.report["accounting"];
+    assert_eq!(
+        (&accounting["gaps"], &accounting["late"], &accounting["reconnects"]),
+        (&0.into(), &0.into(), &0.into())
+    );
 }

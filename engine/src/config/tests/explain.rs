@@ -38,6 +38,9 @@ wait = "spin"
 ring_full = "drop_newest"
 [tls]
 extra_ca = "/etc/root.pem"
+[session]
+breaker_probe_max_s = 60
+max_age_s = 3600
 "#;
 
 #[test]
@@ -71,6 +74,9 @@ fn every_line_says_where_it_comes_from() {
         ("housekeeping", "feed.toml:21"),
         ("ring_bytes", "default"),
         ("extra_ca", "feed.toml:26"),
+        ("backoff_min_ms", "default"),
+        ("breaker_probe_max_s", "feed.toml:28"),
+        ("max_age_s", "feed.toml:29"),
     ] {
         assert_eq!(source(&shown, key), expected, "{key}");
     }
