@@ -78,6 +78,8 @@ pub struct Feed {
     pub protocol: Protocol,
     /// Where the exchange is reached.
     pub endpoint: Endpoint,
+    /// Where else, in the order in which to try them.
+    pub alternatives: Vec<Url>,
     /// Where the trades of gaps are fetched from, if they are: the exchange's REST API.
     pub rest_url: Option<Url>,
     /// What is asked for, spread as the exchange's limits want it.
@@ -200,6 +202,7 @@ impl Config {
             ("[kafka]", self.kafka != other.kafka),
             ("[cores]", self.cores != other.cores),
             ("[limits]", self.limits != other.limits),
+            ("[session]", self.session != other.session),
             ("[repair]", self.repair != other.repair),
             ("[tls]", self.extra_ca != other.extra_ca),
         ];
@@ -259,10 +262,22 @@ impl Feed {
         self.subscriptions.iter().flat_map(|subscription| &subscription.instruments)
     }
 
-    /// What a connection asks for to carry `instruments`, of which it may carry as many: one for each address.
+    /// All addresses, the preferred one first.
+    pub fn urls(&self) -> impl Iterator<Item = &Url> {
+        std::iter::once(&self.endpoint.url).chain(&self.alternatives)
+    }
+
+    /// The alternatives as they may be shown.
+    fn alternatives_shown(&self) -> Vec<String> {
+        self.alternatives.iter().map(|url| shown(url).to_string()).collect()
+    }
+
+    /// What a connection asks for to carry `instruments`, no more of them than it may carry: one for each address.
     pub fn ways(&self, instruments: &[Instrument]) -> Vec<Subscription> {
-        // The address has been found right, and they fit on one connection.
-        self.protocol.subscriptions(&self.endpoint, instruments).unwrap_or_default()
+        let endpoint = |url: &Url| Endpoint { url: url.clone(), ..self.endpoint.clone() };
+        // The addresses have been found right, and the instruments fit on one connection.
+        let way = |url: &Url| self.protocol.subscriptions(&endpoint(url), instruments).unwrap_or_default();
+        self.urls().flat_map(way).collect()
     }
 
     /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].
@@ -286,12 +301,13 @@ impl Feed {
 
 impl Serialize for Feed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Feed", 11)?;
+        let mut fields = serializer.serialize_struct("Feed", 12)?;
         fields.serialize_field("exchange", self.protocol.exchange())?;
         fields.serialize_field("protocol", self.protocol.name())?;
         let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
         fields.serialize_field("symbols", &symbols)?;
         fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
+        fields.serialize_field("alternatives", &self.alternatives_shown())?;
         match &self.rest_url {
             Some(url) => fields.serialize_field("rest_url", shown(url).as_str())?,
             None => fields.skip_field("rest_url")?,

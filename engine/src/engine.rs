@@ -388,8 +388,8 @@ fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
 /// Trades that come unencrypted from elsewhere can be changed on the way.
 fn warn_of_plain_text(config: &Config) {
     for feed in &config.feeds {
-        if feed.endpoint.url.scheme() == "ws" && !is_loopback(&feed.endpoint.url) {
-            tracing::warn!(url = %shown(&feed.endpoint.url), "the connection is not encrypted: use wss:// for anything but a simulator");
+        for url in feed.urls().filter(|url| url.scheme() == "ws" && !is_loopback(url)) {
+            tracing::warn!(url = %shown(url), "the connection is not encrypted: use wss:// for anything but a simulator");
         }
         if let Some(url) = feed.rest_url.as_ref().filter(|url| url.scheme() == "http" && !is_loopback(url)) {
             tracing::warn!(url = %shown(url), "the REST API is asked without encryption: use https:// for anything but a simulator");

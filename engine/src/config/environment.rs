@@ -57,6 +57,9 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         if let Some((url, source)) = variable.and_then(|variable| variables.get(&variable)) {
             feed.url = Some(url);
             feed.origins.set("url", source);
+            // Those of the file are alternatives to the file's address.
+            feed.alternatives = None;
+            feed.origins.set("alternatives", Source::Default);
         }
         let variable = feed.exchange.as_deref().map(rest_url_variable);
         if let Some((url, source)) = variable.and_then(|variable| variables.get(&variable)) {

@@ -168,6 +168,10 @@ fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed, is_rep
         commented(f, &format!("canonical.{entry}"), &source.to_string())?;
     }
     table.address(f, "url", &feed.endpoint.url)?;
+    let has_secret = feed.alternatives.iter().any(|url| url.password().is_some());
+    let source = table.source("alternatives");
+    let comment = if has_secret { hidden(source) } else { source.to_string() };
+    commented(f, &pair("alternatives", feed.alternatives_shown())?, &comment)?;
     match &feed.rest_url {
         Some(url) => table.address(f, "rest_url", url)?,
         None => without(f, "rest_url", feed.unrepaired(is_repaired))?,

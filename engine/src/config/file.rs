@@ -51,6 +51,7 @@ pub(super) struct Feed {
     pub(super) instruments: Option<PathBuf>,
     pub(super) canonical: BTreeMap<String, String>,
     pub(super) url: Option<String>,
+    pub(super) alternatives: Option<Vec<String>>,
     pub(super) rest_url: Option<String>,
     pub(super) connections: Option<usize>,
     pub(super) core: Option<usize>,

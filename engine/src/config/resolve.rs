@@ -1,6 +1,7 @@
 //! From what was written to what holds: defaults, and every check. Feeds, their topics, sessions and Kafka have files
 //! of their own.
 
+mod alternatives;
 mod feeds;
 mod kafka;
 mod session;

@@ -1,5 +1,6 @@
 use super::*;
 
+mod alternatives;
 mod bad_input;
 mod example;
 mod explain;

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use super::replan;
 use crate::avro::SymbolPrefix;
-use crate::config::{Config, Feed};
+use crate::config::{Config, Feed, Session};
 use crate::feed::executor::Order;
 use crate::feed::seat::Assignment;
 use crate::pace::Pace;
-use crate::session::backoff::Bounds;
-use crate::session::breaker::{Addresses, Patience};
+use crate::session::breaker::Addresses;
 use crate::venue::Instrument;
 
 /// All feeds with their connections.
 pub(super) struct Roster {
     cores: usize,
+    session: Session,
     /// How often connections to each exchange may be made, and how many have been named.
     exchanges: HashMap<&'static str, (Pace, usize)>,
     feeds: Vec<Standing>,
@@ -53,7 +53,8 @@ impl Roster {
     /// others the connections with most symbols first, to the core that has least to do. Connections that carry the same
     /// symbols stay together.
     pub(super) fn new(config: &Config, schema_ids: &[u32], cores: usize) -> Self {
-        let mut roster = Roster { cores, exchanges: HashMap::new(), feeds: Vec::new() };
+        let mut roster =
+            Roster { cores, session: config.session.clone(), exchanges: HashMap::new(), feeds: Vec::new() };
         for (feed, schema_id) in config.feeds.iter().zip(schema_ids) {
             roster.begin(feed, *schema_id);
         }
@@ -82,9 +83,13 @@ impl Roster {
             Group { instruments: instruments.clone(), core: UNDEALT, numbers }
         };
         let groups = feed.subscriptions.iter().map(|one| &one.instruments).map(group).collect();
-        let addresses = Arc::new(Mutex::new(Addresses::new(1, Patience::default())));
+        let addresses = self.addresses(feed);
         self.feeds.push(Standing { feed: feed.clone(), schema_id, addresses, groups });
         self.feeds.len() - 1
+    }
+
+    fn addresses(&self, feed: &Feed) -> Arc<Mutex<Addresses>> {
+        Arc::new(Mutex::new(Addresses::new(feed.urls().count(), self.session.patience())))
     }
 
     /// Gives each group that has none a core.
@@ -123,8 +128,8 @@ impl Roster {
             prefixes: instruments.iter().map(prefix).collect(),
             pace: self.exchanges[exchange].0.clone(),
             addresses: addresses.clone(),
-            backoff: Bounds::default(),
-            max_age: None,
+            backoff: self.session.backoff(),
+            max_age: self.session.max_age(),
         }
     }
 
@@ -210,7 +215,10 @@ impl Roster {
             self.feeds[place].groups.iter().map(|group| (group.core, group.instruments.clone())).collect();
         let wanted: Vec<_> = feed.instruments().cloned().collect();
         let plan = replan::replan(&carried, &wanted, feed.protocol.facts().limits.symbols_per_connection);
-        let has_other_ways = old.ways(&wanted) != feed.ways(&wanted);
+        let has_other_ways = !old.urls().eq(feed.urls()) || old.endpoint != feed.endpoint;
+        if has_other_ways {
+            self.feeds[place].addresses = self.addresses(feed);
+        }
         changed.symbols_added += plan.added;
         changed.symbols_removed += plan.removed;
         changed.symbols_moved += plan.moves.iter().map(Vec::len).sum::<usize>();
@@ -276,7 +284,11 @@ impl Group {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::clock::Nanos;
+    use crate::session::breaker::{Choice, State};
 
     /// The feeds of each core's connections, for so many feed cores.
     fn dealt(file: &str, cores: usize) -> Vec<Vec<u16>> {
@@ -307,6 +319,52 @@ mod tests {
             + &feed("kraken", &["BTC/USD"], "core = 1")
             + &feed("okx", &["BTC-USDT", "ETH-USDT"], "core = 1");
         assert_eq!(dealt(&file, 2), [vec![], vec![0, 1]]);
+    }
+
+    #[test]
+    fn every_connection_is_told_when_to_come_back() {
+        let file = "[session]\nbackoff_min_ms = 7\nbackoff_max_ms = 9\nbreaker_opens_after_s = 2\nmax_age_s = 11\n"
+            .to_string()
+            + &feed("kraken", &["BTC/USD"], "connections = 2")
+            + &feed("okx", &["BTC-USDT"], "");
+        let dealt = Roster::new(&Config::parse("feed.toml", &file).unwrap(), &[1, 1], 1).assignments();
+        assert_eq!(dealt.iter().flatten().count(), 3);
+        for one in dealt.iter().flatten() {
+            assert_eq!((one.backoff.min, one.backoff.max), (Duration::from_millis(7), Duration::from_millis(9)));
+            assert_eq!(one.max_age, Some(Duration::from_secs(11)));
+            let mut addresses = one.addresses.lock().unwrap();
+            // As the other connections of the feed have it.
+            let at = |seconds: u64| Nanos(seconds * 1_000_000_000);
+            if addresses.state(0) == (State::Closed { failing_since: None }) {
+                assert_eq!(addresses.failed(0, at(10)), None);
+                assert_eq!(addresses.failed(0, at(11)), None);
+                assert_eq!(addresses.failed(0, at(12)), Some(Duration::from_secs(5)));
+            }
+            assert_eq!(addresses.state(0), State::Open { until: at(17), wait: Duration::from_secs(5) });
+        }
+    }
+
+    #[test]
+    fn every_connection_has_a_way_for_each_address() {
+        let symbols: Vec<_> = (0..1_025).map(|number| format!("A{number}USDT")).collect();
+        let file = format!("[[feed]]\nexchange = \"binance\"\nconnections = 2\nsymbols = {symbols:?}\n");
+        let dealt = Roster::new(&Config::parse("feed.toml", &file).unwrap(), &[1], 1).assignments();
+        assert_eq!(dealt.iter().map(Vec::len).collect::<Vec<_>>(), [4]);
+        for one in dealt.iter().flatten() {
+            let hosts: Vec<_> = one.ways.iter().filter_map(|way| way.endpoint.url.host_str()).collect();
+            assert_eq!(hosts, ["stream.binance.com", "stream.binance.com", "data-stream.binance.vision"]);
+            assert!(one.ways.iter().all(|way| way.instruments == one.ways[0].instruments));
+            assert_eq!(one.prefixes.len(), one.ways[0].instruments.len());
+            let mut addresses = one.addresses.lock().unwrap();
+            let now = Nanos(1);
+            for address in 0..3 {
+                assert_eq!(addresses.choose(now), Choice::Attempt(address));
+                addresses.failed(address, now);
+            }
+            // The next twin finds them as they are.
+            (0..3).for_each(|address| drop(addresses.proven(address)));
+            addresses.proven(0);
+        }
     }
 
     #[test]

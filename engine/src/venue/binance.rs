@@ -38,6 +38,10 @@ use message::{Answer, Message};
 /// Where Binance spot is reached.
 pub const DEFAULT_URL: &str = "wss://stream.binance.com:9443/ws";
 
+/// The same streams elsewhere, by "General WSS information" of `web-socket-streams.md`: the usual port, which more firewalls
+/// let through, and a host for market data alone, on machines of its own.
+const ALTERNATIVES: &[&str] = &["wss://stream.binance.com:443/ws", "wss://data-stream.binance.vision/ws"];
+
 /// Paths whose frames are as they are, and paths whose frames are wrapped in `stream` and `data`.
 const PATHS: address::Paths = address::Paths { bare: &["/ws"], combined: &["/stream"] };
 
@@ -55,6 +59,7 @@ impl Venue for Binance {
         exchange: "binance",
         protocol: "spot",
         url: DEFAULT_URL,
+        alternatives: ALTERNATIVES,
         serves: |_| true,
         opening: None,
         limits: Limits {

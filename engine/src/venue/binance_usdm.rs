@@ -42,6 +42,7 @@ impl Venue for BinanceUsdm {
         exchange: "binance-usdm",
         protocol: "usdm",
         url: "wss://fstream.binance.com/public/stream",
+        alternatives: &[],
         serves: |_| true,
         opening: None,
         limits: Limits {

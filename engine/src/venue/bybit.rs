@@ -37,6 +37,7 @@ impl Venue for Bybit {
         exchange: "bybit",
         protocol: "v5",
         url: "wss://stream.bybit.com/v5/public/spot",
+        alternatives: &[],
         serves: |_| true,
         opening: None,
         limits: Limits {

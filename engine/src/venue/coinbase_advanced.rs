@@ -45,6 +45,7 @@ impl Venue for CoinbaseAdvanced {
         exchange: "coinbase",
         protocol: "advanced",
         url: "wss://advanced-trade-ws.coinbase.com",
+        alternatives: &[],
         serves: |url| !url.host_str().is_some_and(|host| host.starts_with("ws-feed")),
         opening: Some(r#"{"type":"subscribe","channel":"heartbeats"}"#),
         limits: Limits {

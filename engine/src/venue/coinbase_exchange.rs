@@ -5,6 +5,7 @@
 //! | what | rule |
 //! |-|-|
 //! | address | a host that begins with `ws-feed`; subscribed by requests within 5 s, answered by a list of all that stands |
+//! | other addresses | `ws-direct…`, which wants a key: not taken |
 //! | times | RFC 3339, microseconds |
 //! | side | the **maker's**: all 107 recorded matches are opposite to the `ticker` of the same trade. It is turned here |
 //! | id | `trade_id`, a number that rises by one for each trade of a product (from memory) |
@@ -39,6 +40,7 @@ impl Venue for CoinbaseExchange {
         exchange: "coinbase",
         protocol: "exchange",
         url: "wss://ws-feed.exchange.coinbase.com",
+        alternatives: &[],
         serves: |url| url.host_str().is_some_and(|host| host.starts_with("ws-feed")),
         opening: None,
         limits: Limits {

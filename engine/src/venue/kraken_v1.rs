@@ -42,6 +42,7 @@ impl Venue for KrakenV1 {
         exchange: "kraken",
         protocol: "v1",
         url: "wss://ws.kraken.com",
+        alternatives: &[],
         serves: |_| true,
         opening: None,
         limits: Limits {

@@ -5,6 +5,7 @@
 //! | what | rule |
 //! |-|-|
 //! | address | `/v2`; subscribed by requests, each symbol acknowledged by itself |
+//! | other addresses | `beta-ws.kraken.com/v2`, which gets changes before the others do: not taken by itself |
 //! | numbers | prices and quantities are JSON numbers, whose trailing zeros and exponents are kept |
 //! | times | RFC 3339, microseconds |
 //! | side | the taker's |
@@ -40,6 +41,7 @@ impl Venue for KrakenV2 {
         exchange: "kraken",
         protocol: "v2",
         url: "wss://ws.kraken.com/v2",
+        alternatives: &[],
         serves: |url| url.path().trim_end_matches('/') == PATH,
         opening: None,
         limits: Limits {

@@ -8,7 +8,7 @@
 //!
 //! 1. Write `venue/<exchange>.rs`: a type that implements [`Venue`], with the protocol's facts in a table at the top,
 //!    each with its source, and a doubt where there is one.
-//!    - [`Venue::FACTS`] has its names, its address and its limits.
+//!    - [`Venue::FACTS`] has its names, its addresses and its limits.
 //!    - [`Venue::instrument`] checks a symbol's form and knows base and quote. What it cannot know is an error, never a
 //!      guess; [`crate::instruments`] helps.
 //!    - [`Venue::subscription`] says where a connection goes, [`Venue::request`] writes what it asks for there.
@@ -66,6 +66,8 @@ pub struct Facts {
     pub protocol: &'static str,
     /// Where it is reached unless the configuration says otherwise.
     pub url: &'static str,
+    /// Other addresses of the exchange at which the same is to be had, in the order in which to try them.
+    pub alternatives: &'static [&'static str],
     /// Whether an address that was given is this protocol's; of an exchange's protocols the first that says so is taken.
     pub serves: fn(&Url) -> bool,
     /// What the exchange is told once on each connection, behind the first request. No answer is awaited.

@@ -5,6 +5,7 @@
 //! | what | rule |
 //! |-|-|
 //! | address | `/ws/v5/public` (`trades`, several fills of one order as one) or `/ws/v5/business` (`trades-all`, each fill); subscribed by requests, each instrument acknowledged by itself |
+//! | other addresses | none: `wsaws.okx.com` was shut down in March 2025 (okx.com/docs-v5/log_en) |
 //! | times | milliseconds, as text |
 //! | side | the taker's |
 //! | id | `tradeId`, a number as text that rises; where fills are put together some are left out, so gaps are not seen |
@@ -38,6 +39,7 @@ impl Venue for Okx {
         exchange: "okx",
         protocol: "v5",
         url: "wss://ws.okx.com:8443/ws/v5/public",
+        alternatives: &[],
         serves: |_| true,
         opening: None,
         limits: Limits {

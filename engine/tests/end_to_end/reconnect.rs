@@ -129,3 +129,40 @@ fn connections_are_replaced_at_their_age_without_a_gap() {
         (&0.into(), &0.into(), &0.into())
     );
 }
+
+/// The first address is closed at the start; when the second one dies, the first is there.
+#[test]
+fn whichever_address_answers_is_taken_and_kept() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let market = ["--rate", "5000"];
+    let mut first = Exchange::start(&market);
+    let (first_url, first_address) = (first.url.clone(), first.address().to_string());
+    first.child.kill();
+    let mut second = Exchange::start(&market);
+    let feed = format!(
+        "[[feed]]\nexchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\nurl = \"{first_url}\"\nalternatives = [\"{}\"]\n",
+        second.url
+    );
+    let places = variables(&broker, "", "").into_iter().filter(|(name, _)| name.starts_with("K2_KAFKA"));
+    let mut run = Run::with(&places.collect::<Vec<_>>(), Some(&feed), &[]).subscribed();
+    let refused = run.child.log_line("no connection");
+    assert!(refused.contains(&first_url) && refused.contains("Connection refused"), "{refused}");
+    let connected = run.child.log_line("connected");
+    assert!(connected.contains("binance-0.1") && connected.contains(&second.url), "{connected}");
+    let mut reader = Reader::start(&broker);
+    reader.until(1_000);
+
+    let _first = Exchange::start(&[&market[..], &["--listen", &first_address]].concat());
+    second.child.kill();
+    let refused = run.child.next_log_line("no connection");
+    assert!(refused.contains(&second.url), "the one that had worked is tried before others: {refused}");
+    let connected = run.child.next_log_line("connected");
+    assert!(connected.contains("binance-0.2") && connected.contains(&first_url), "{connected}");
+    let before = reader.found.raw.len();
+    reader.until(before + 5_000);
+    let stopped = run.stop();
+    report::accounting(&stopped.report["accounting"]);
+    assert_eq!(stopped.report["accounting"]["reconnects"], 1, "{:#}", stopped.report["accounting"]);
+    assert_eq!(stopped.report["config"]["feed"][0]["alternatives"][0], second.url);
+}

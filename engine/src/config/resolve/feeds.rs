@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use url::Url;
 
-use super::{parse_url, topics};
+use super::{alternatives, parse_url, topics};
 use crate::config::source::Source;
 use crate::config::{Feed, file};
 use crate::cores::Choice;
@@ -71,6 +71,7 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, error
     let endpoint = Endpoint { url, time_unit: given.time_unit.unwrap_or_default() };
     let subscriptions = protocol.subscriptions(&endpoint, &instruments);
     let subscriptions = subscriptions.map_err(|error| errors.push(format!("{name}: {error}"))).ok()?;
+    let alternatives = alternatives::resolve(given, protocol, &subscriptions[0].endpoint, &instruments, errors);
     let connections = given.connections.unwrap_or(1);
     if !(1..=MAX_CONNECTIONS).contains(&connections) {
         errors.push(format!(
@@ -78,7 +79,18 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, error
         ));
     }
     let core = given.core;
-    Some(Feed { protocol, endpoint, rest_url, subscriptions, connections, core, topic, topic_raw, topic_dlq })
+    Some(Feed {
+        protocol,
+        endpoint,
+        alternatives,
+        rest_url,
+        subscriptions,
+        connections,
+        core,
+        topic,
+        topic_raw,
+        topic_dlq,
+    })
 }
 
 /// Where the exchange's history is asked. Where the connections go elsewhere than to the exchange's host, so must this:
@@ -100,7 +112,9 @@ fn rest_url(given: &file::Feed, protocol: Protocol, url: &Url, name: &str, error
 }
 
 fn is_exchanges_own(url: &Url, protocol: Protocol) -> bool {
-    Url::parse(protocol.facts().url).is_ok_and(|own| own.host() == url.host())
+    let facts = protocol.facts();
+    let own = std::iter::once(&facts.url).chain(facts.alternatives);
+    own.filter_map(|own| Url::parse(own).ok()).any(|own| own.host() == url.host())
 }
 
 /// The symbols that are in the exchange's form, each once.

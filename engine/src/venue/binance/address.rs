@@ -1,5 +1,6 @@
 //! Binance's addresses and requests, which its markets share.
 
+use crate::config::shown;
 use crate::instruments::{self, Pair, split_binance};
 use crate::venue::subscription::{Endpoint, Instrument, Subscription, TimeUnit, Verb};
 
@@ -31,7 +32,7 @@ pub(in crate::venue) fn subscription(
     if !is_combined && !paths.bare.contains(&path) {
         return Err(format!(
             "url {}: the path {:?} is not one of Binance's: end it in {:?} or {:?} and list the symbols",
-            endpoint.url,
+            shown(&endpoint.url),
             endpoint.url.path(),
             paths.bare[0],
             paths.combined[0]
