@@ -274,10 +274,13 @@ impl Feed {
 
     /// What a connection asks for to carry `instruments`, no more of them than it may carry: one for each address.
     pub fn ways(&self, instruments: &[Instrument]) -> Vec<Subscription> {
-        let endpoint = |url: &Url| Endpoint { url: url.clone(), ..self.endpoint.clone() };
         // The addresses have been found right, and the instruments fit on one connection.
-        let way = |url: &Url| self.protocol.subscriptions(&endpoint(url), instruments).unwrap_or_default();
-        self.urls().flat_map(way).collect()
+        let way = |endpoint: &Endpoint| self.protocol.subscriptions(endpoint, instruments).unwrap_or_default();
+        let mut ways = way(&self.endpoint);
+        // The first may say in its query which unit it has.
+        let time_unit = ways.first().map_or(self.endpoint.time_unit, |first| first.endpoint.time_unit);
+        ways.extend(self.alternatives.iter().flat_map(|url| way(&Endpoint { url: url.clone(), time_unit })));
+        ways
     }
 
     /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].

@@ -128,6 +128,11 @@ impl Addresses {
         Choice::Attempt(address)
     }
 
+    /// The state of an address's breaker.
+    pub fn state(&self, address: usize) -> State {
+        self.breakers[address].0
+    }
+
     /// Whether the attempt at the address is a probe.
     pub fn is_probed(&self, address: usize) -> bool {
         matches!(self.breakers.get(address), Some(Breaker(State::HalfOpen { .. })))

@@ -5,13 +5,10 @@ use super::*;
 /// The other addresses that the one feed comes to, as they are connected to.
 fn reached(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let feed = load(text, variables).unwrap().feeds.remove(0);
-    let connected = |one: &Alternative| one.subscriptions[0].endpoint.url.to_string();
-    let reached: Vec<_> = feed.alternatives.iter().map(connected).collect();
-    for ways in feed.ways() {
-        assert_eq!(ways.len(), reached.len() + 1);
-        assert!(ways.iter().all(|way| way.instruments == ways[0].instruments));
-    }
-    reached
+    let instruments: Vec<_> = feed.instruments().cloned().collect();
+    let ways = feed.ways(&instruments);
+    assert!(ways.iter().all(|way| way.instruments == instruments));
+    ways[1..].iter().map(|way| way.endpoint.url.to_string()).collect()
 }
 
 const DOCUMENTED: [&str; 2] = ["wss://stream.binance.com/ws", "wss://data-stream.binance.vision/ws"];
