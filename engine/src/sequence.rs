@@ -1,13 +1,18 @@
 //! Which trades were seen before, and which are missing, by the venue's rule.
 
-use crate::fnv1a::Fnv1a;
-use crate::trade::{Content, Trade, TradeId};
-use crate::venue::SequenceRule;
+mod recent;
 
+use crate::trade::{Trade, TradeId};
+use crate::venue::SequenceRule;
+pub use recent::Recent;
+
+/// How many of a symbol's last trades are remembered.
+pub const REMEMBERED: usize = 4_096;
 /// How far back a symbol's numbers are remembered. Snapshots that repeat old trades hold up to a thousand.
-const WINDOW: u64 = 4_096;
-/// How many trades without numbers are remembered of a symbol. Kraken's snapshot holds 50.
-const RECENT: usize = 256;
+const WINDOW: u64 = REMEMBERED as u64;
+/// How many trades without numbers are remembered of a symbol: ten seconds of a busy one, as a connection that takes
+/// another's place may be behind by seconds. Kraken's snapshot holds 50.
+const RECENT: usize = REMEMBERED;
 
 /// What a trade's number says about those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,15 @@ pub enum Position {
     Ahead,
     /// It was not seen, and the exchange does not say what is left out before it.
     Unknown,
+}
+
+/// Where a trade is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// A place below [`REMEMBERED`], which it shares with no other that is remembered.
+    pub place: usize,
+    /// Tells it from those that were remembered there before it.
+    pub tag: u32,
 }
 
 /// What is remembered of one symbol's trades, whichever connection they came by.
@@ -107,6 +121,19 @@ impl Tracker {
         match &self.0 {
             Memory::Numbers(numbers) => numbers.remembers(number),
             Memory::Recent(_) => false,
+        }
+    }
+
+    /// Where a trade that was just observed is remembered, if it is; `here` is what its own connection has shown of the
+    /// symbol, this trade among it.
+    #[inline]
+    pub fn remembered(&self, trade: &Trade<'_>, here: &Recent) -> Option<Remembered> {
+        match (&self.0, trade.sequence, &trade.id) {
+            (Memory::Numbers(_), Some(number), _) => {
+                Some(Remembered { place: number.rem_euclid(WINDOW as i64) as usize, tag: number as u32 })
+            }
+            (Memory::Numbers(_), None, _) => None,
+            (Memory::Recent(published), _, id) => published.remembered(id, here),
         }
     }
 
@@ -207,80 +234,6 @@ impl Numbers {
 fn place(number: i64) -> (usize, u64) {
     let place = number.rem_euclid(WINDOW as i64) as usize;
     (place / 64, 1 << (place % 64))
-}
-
-/// The last trades, by a digest of each.
-#[derive(Debug, Default)]
-pub struct Recent {
-    /// Grows to [`RECENT`] and no further; from then on the oldest is overwritten.
-    digests: Vec<u64>,
-    next: usize,
-}
-
-impl Recent {
-    /// Nothing yet, with room for all: it is not to grow while trades come.
-    pub fn with_room() -> Self {
-        Recent { digests: Vec::with_capacity(RECENT), next: 0 }
-    }
-
-    /// A connection begins: it has shown nothing yet.
-    pub fn clear(&mut self) {
-        self.digests.clear();
-        self.next = 0;
-    }
-
-    fn position(&self, id: &TradeId<'_>, here: &Recent) -> Position {
-        let is_seen = match id {
-            TradeId::Text(name) => self.count(digest_of(name)) > 0,
-            TradeId::Number(number) => self.count(*number) > 0,
-            TradeId::Content(content) => here.count(content.key()) < self.count(content.key()),
-        };
-        if is_seen { Position::Within } else { Position::Unknown }
-    }
-
-    fn observe_name(&mut self, name: &str) -> Observation {
-        self.observe_digest(digest_of(name))
-    }
-
-    fn observe_digest(&mut self, digest: u64) -> Observation {
-        if self.count(digest) > 0 {
-            return Observation::Repeated;
-        }
-        self.push(digest);
-        Observation::InOrder
-    }
-
-    /// The n-th trade of a content that a connection shows is new if fewer than n of it were published: so a connection
-    /// that repeats what others have shown adds nothing, and trades that are alike in all are all published.
-    fn observe_content(&mut self, content: &mut Content, here: &mut Recent) -> Observation {
-        let digest = content.key();
-        let shown_before = here.count(digest);
-        here.push(digest);
-        if shown_before < self.count(digest) {
-            return Observation::Repeated;
-        }
-        content.before = shown_before;
-        self.push(digest);
-        Observation::InOrder
-    }
-
-    fn count(&self, digest: u64) -> u32 {
-        self.digests.iter().map(|known| u32::from(*known == digest)).sum()
-    }
-
-    fn push(&mut self, digest: u64) {
-        match self.digests.get_mut(self.next) {
-            Some(oldest) => *oldest = digest,
-            None => self.digests.push(digest),
-        }
-        self.next = (self.next + 1) % RECENT;
-    }
-}
-
-fn digest_of(name: &str) -> u64 {
-    let mut digest = Fnv1a::default();
-    digest.text(name);
-    digest.finish()
 }
 
 #[cfg(test)]

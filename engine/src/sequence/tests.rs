@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decimal::Decimal;
-use crate::trade::Side;
+use crate::trade::{Content, Side};
 
 fn trade(id: TradeId<'_>) -> Trade<'_> {
     let one = Decimal::parse("1").unwrap();
