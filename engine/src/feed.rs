@@ -107,8 +107,8 @@ impl FeedCore {
     pub(super) fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
         assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
         let overhead = avro::max_overhead(prefix, &line.name);
-        let (book, is_level) = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());
-        line.add(instrument, book, is_level, overhead);
+        let book = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());
+        line.add(instrument, book, overhead);
         let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
         if let Some(source) = source {
             self.books.repair(book, || Gaps::new(line.feed, Arc::new(instrument.clone()), source));

@@ -43,9 +43,9 @@ pub(super) struct Book {
 }
 
 impl Books {
-    /// A connection begins to carry `symbol`: the place of its book, which is begun if the feed has none yet, and whether
-    /// the connection is level from the start.
-    pub(super) fn join<V: Venue>(&mut self, feed: u16, symbol: &str, prefix: SymbolPrefix) -> (usize, bool) {
+    /// A connection begins to carry `symbol`: the place of its book, which is begun if the feed has none yet. It is not
+    /// level, though it be alone: before it shows anything, another may begin that has an earlier trade.
+    pub(super) fn join<V: Venue>(&mut self, feed: u16, symbol: &str, prefix: SymbolPrefix) -> usize {
         let place = *self.places.entry((feed, symbol.to_string())).or_insert_with(|| {
             let (tracker, activity) = (Tracker::new(V::SEQUENCE), Activity::default());
             self.books.push(Book {
@@ -63,9 +63,7 @@ impl Books {
         });
         let book = &mut self.books[place];
         book.carriers += 1;
-        let is_alone = book.carriers == 1;
-        book.level += u32::from(is_alone);
-        (place, is_alone)
+        place
     }
 
     /// A connection carries the instrument no longer.

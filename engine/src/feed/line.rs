@@ -57,13 +57,13 @@ impl<V: Venue> Line<V> {
     }
 
     /// One more instrument, whose trades are kept in `book` and add so much to the texts of a frame.
-    pub(super) fn add(&mut self, instrument: &Instrument, book: usize, is_level: bool, overhead: usize) {
+    pub(super) fn add(&mut self, instrument: &Instrument, book: usize, overhead: usize) {
         let shown = match V::SEQUENCE {
             SequenceRule::Unnamed => Recent::with_room(),
             SequenceRule::Contiguous | SequenceRule::Increasing | SequenceRule::Named => Recent::default(),
         };
         self.symbols.add(instrument, self.places.len());
-        self.places.push(Place { book, is_level, is_dropped: false, held: 0, shown, traded_at: None });
+        self.places.push(Place { book, is_level: false, is_dropped: false, held: 0, shown, traded_at: None });
         self.max_overhead = self.max_overhead.max(overhead + HEAD_LEN + MAX_NAMES);
     }
 
