@@ -108,7 +108,7 @@ fn is_rejected(args: &DemoArgs, symbol: &str) -> bool {
 }
 
 /// The engine's configuration: a feed for each market, in their order.
-pub(super) fn configure(markets: &[Market], broker: &str, registry: &str) -> anyhow::Result<Config> {
+pub(super) fn configure(args: &DemoArgs, markets: &[Market], broker: &str, registry: &str) -> anyhow::Result<Config> {
     let mut taken: HashMap<&str, usize> = HashMap::new();
     let mut feeds = Vec::new();
     for Market { protocol, simulator, symbols, .. } in markets {
@@ -122,6 +122,7 @@ pub(super) fn configure(markets: &[Market], broker: &str, registry: &str) -> any
             ("protocol".to_string(), Value::from(protocol.name())),
             ("symbols".to_string(), Value::Array(symbols)),
             ("url".to_string(), Value::from(simulator.url())),
+            ("connections".to_string(), Value::from(i64::from(args.connections))),
             ("topic".to_string(), Value::from(format!("market.crypto.trades.{topic}"))),
         ])));
     }

@@ -28,7 +28,7 @@ use crate::sim::{self, Fault, Rate, Simulator, Summary};
 use crate::venue::protocol::Protocol;
 use market::{Exchanges, Market};
 use screen::Screen;
-use verify::{Judged, Verdict, Verifier};
+use verify::{Judged, Raw, Verdict, Verifier};
 
 /// Between two looks at what happens, and two drawings of the screen.
 const LOOK: Duration = Duration::from_millis(100);
@@ -40,6 +40,8 @@ pub const WARM_UP: Duration = Duration::from_secs(1);
 const LONG_ENOUGH: Duration = Duration::from_secs(3);
 /// Longest wait, without any progress, for trades to come out once all are sent.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Least age at which connections are replaced.
+const LEAST_AGE: Duration = Duration::from_secs(1);
 /// Partitions of the demo's topics.
 const PARTITIONS: i32 = 3;
 
@@ -47,7 +49,8 @@ const PARTITIONS: i32 = 3;
 ///
 /// A consumer reads both topics while the demo runs, decodes with apache-avro and compares each trade with what the
 /// simulator sent: none missing, none twice, none made up, none out of order within its symbol, price and quantity
-/// to the letter, raw frames to the byte. Exit code 0 only if all was verified.
+/// to the letter, raw frames to the byte. Where several connections carry the same symbols (--connections,
+/// --rotate-every), a raw frame may come more than once, which is told. Exit code 0 only if all was verified.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Which exchanges trade, separated by commas: binance, kraken, kraken/v1 … or all, for every protocol.
@@ -71,6 +74,12 @@ pub struct DemoArgs {
     /// What goes wrong on purpose on each exchange, such as cut-one@every:1s,drop=3@2s.
     #[arg(long = "fault", value_name = "FAULTS", value_delimiter = ',', long_help = Fault::help())]
     pub faults: Vec<Fault>,
+    /// How many connections carry each symbol: the engine publishes what comes by the first of them.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub connections: u8,
+    /// Have connections replaced at this age, such as 2s, while trades go on.
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    pub rotate_every: Option<Duration>,
     /// Decides prices, quantities and the order of symbols [default: drawn anew, and printed].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -80,6 +89,24 @@ pub struct DemoArgs {
     /// What the pinned cores do while there is nothing to do.
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub wait: Wait,
+}
+
+impl DemoArgs {
+    /// How often frames may come on the raw topics.
+    fn raw(&self) -> Raw {
+        if self.connections > 1 || self.rotate_every.is_some() { Raw::OfTwins } else { Raw::Once }
+    }
+}
+
+/// The age at which a connection is replaced.
+fn age(text: &str) -> Result<Duration, String> {
+    let age = duration(text)?;
+    match age < LEAST_AGE {
+        true => {
+            Err(format!("{text}: a connection needs some time to take another's place: write {LEAST_AGE:?} or more"))
+        }
+        false => Ok(age),
+    }
 }
 
 /// Everything that runs beside the engine.
@@ -125,15 +152,17 @@ fn surround(args: &DemoArgs, seed: u64) -> anyhow::Result<(Surroundings, Config)
     let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT)?;
     let registry = EmbeddedRegistry::start(ANY_LOOPBACK_PORT)?;
     let markets = market::open(args, seed)?;
-    let mut config = market::configure(&markets, &broker.bootstrap_servers(), &registry.url())?;
+    let mut config = market::configure(args, &markets, &broker.bootstrap_servers(), &registry.url())?;
     config.cores.wait = args.wait;
+    config.session.max_age_s = args.rotate_every.map(|age| age.as_secs());
     let (mut simulators, mut judged) = (Vec::new(), Vec::new());
     for (Market { protocol, simulator, symbols, ledger }, feed) in markets.into_iter().zip(&config.feeds) {
         for kind in Kind::ALL {
             broker.create_topic(feed.topic(kind), PARTITIONS)?;
         }
         simulators.push((protocol, simulator));
-        judged.push(Judged { topic: feed.topic.clone(), topic_raw: feed.topic_raw.clone(), symbols, ledger });
+        let (topic, topic_raw) = (feed.topic.clone(), feed.topic_raw.clone());
+        judged.push(Judged { topic, topic_raw, symbols, ledger, raw: args.raw() });
     }
     let warm_up = if args.run_for >= LONG_ENOUGH { WARM_UP } else { Duration::ZERO };
     let verifier = Verifier::start(&broker.bootstrap_servers(), judged, PARTITIONS, warm_up)
@@ -198,6 +227,7 @@ impl Verdict {
             "seen": self.seen,
             "missing": self.missing,
             "duplicate": self.duplicate,
+            "raw_again": self.raw_again,
             "mismatched": self.mismatched,
             "out_of_order": self.out_of_order,
             "discrepancies": self.discrepancies,

@@ -33,11 +33,12 @@ impl Screen {
         };
         let screen = Screen { term, is_terminal, drawn: 0, seconds: 0, last_verified: 0 };
         screen.line(&format!(
-            "{} {rate} of {} symbols{} for {}: exchange => feed core => ring => producer core => broker, each trade checked (seed {seed})",
+            "{} {rate} of {} symbols{} for {}{}: exchange => feed core => ring => producer core => broker, each trade checked (seed {seed})",
             style("k2-feed demo").bold(),
             args.symbols,
             if args.exchanges.count() > 1 { format!(" each on {} exchanges", args.exchanges.count()) } else { String::new() },
             humantime::format_duration(args.run_for),
+            connections(args),
         ));
         screen
     }
@@ -134,6 +135,12 @@ impl Screen {
             good_if_zero(verdict.mismatched),
             good_if_zero(verdict.out_of_order)
         ));
+        if verdict.raw_again > 0 {
+            let again = grouped(verdict.raw_again);
+            self.line(&format!(
+                "            {again} raw frames came more than once, as they may where connections overlap"
+            ));
+        }
         self.line(&format!(
             "  engine    gaps {}, reconnects {}, ring full {}, queue full {}; resident memory of all parts {} MiB",
             good_if_zero(accounting.feed.gaps),
@@ -157,6 +164,13 @@ impl Screen {
         // Nobody reads any more: the exit code still tells.
         let _ = self.term.write_line(text);
     }
+}
+
+/// How many connections there are and how long they live, where that is not as usual.
+fn connections(args: &DemoArgs) -> String {
+    let twins = (args.connections > 1).then(|| format!(", by {} connections each", args.connections));
+    let age = args.rotate_every.map(|age| format!(", connections replaced every {}", humantime::format_duration(age)));
+    [twins, age].into_iter().flatten().collect()
 }
 
 fn hop_table(hops: &Hops) -> Vec<String> {

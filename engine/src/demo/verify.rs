@@ -19,6 +19,7 @@ use super::compare::{self, Listed};
 use crate::clock::unix_now_ns;
 use crate::latency::histogram;
 use crate::sim::LedgerReader;
+pub(super) use book::Raw;
 use book::{Book, Fault, Finding};
 
 /// Most discrepancies that are told in words.
@@ -33,6 +34,8 @@ pub(super) struct Judged {
     /// In the order of the ledger's indexes.
     pub(super) symbols: Vec<Listed>,
     pub(super) ledger: LedgerReader,
+    /// How often its frames may come.
+    pub(super) raw: Raw,
 }
 
 /// The thread that verifies.
@@ -56,8 +59,10 @@ pub(super) struct Verdict {
     pub(super) seen: u64,
     /// Trades that a topic lacks, and frames without trades that the raw topic lacks.
     pub(super) missing: u64,
-    /// Records that came again.
+    /// Records that came again and may not.
     pub(super) duplicate: u64,
+    /// Raw records that came again, as they may where several connections carry the same.
+    pub(super) raw_again: u64,
     /// Records that differ from what was sent, or that nobody sent.
     pub(super) mismatched: u64,
     /// Records that came after a later one of their symbol.
@@ -135,6 +140,7 @@ impl Verdict {
             seen: 0,
             missing: 0,
             duplicate: 0,
+            raw_again: 0,
             mismatched: 0,
             out_of_order: 0,
             discrepancies: Vec::new(),
@@ -167,9 +173,9 @@ struct Feed {
 
 impl Feed {
     fn new(feed: Judged, reader: compare::Reader) -> Self {
-        let Judged { topic, topic_raw, symbols, ledger } = feed;
+        let Judged { topic, topic_raw, symbols, ledger, raw } = feed;
         let places = symbols.iter().enumerate().map(|(place, listed)| (listed.symbol.clone(), place)).collect();
-        let books = symbols.into_iter().map(Book::new).collect();
+        let books = symbols.into_iter().map(|listed| Book::new(listed, raw)).collect();
         Feed { topic, topic_raw, reader, books, places, ledger, settled: 0 }
     }
 
@@ -250,6 +256,7 @@ impl Work {
                     self.measure(due_ns, trades, seen_at, compare::received_ns(message));
                 }
                 self.verdict.seen += self.feeds[index].settle(place);
+                self.verdict.raw_again += u64::from(finding.again);
                 self.shared.verified[index].store(self.feeds[index].settled, Ordering::Release);
                 finding.faults.into_iter().for_each(|fault| self.fault(fault));
             }

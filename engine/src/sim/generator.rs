@@ -164,18 +164,23 @@ impl Generator {
     fn send_run(&mut self, symbol: usize, aside: Option<usize>, due_ns: i64, event_ns: i64, wire: &mut Wire) {
         let Self { listings, run, pen, recorder, .. } = self;
         let due_unix_ns = run.last().map_or(event_ns, |timed| timed.due_ns);
-        let mut recorded = !recorder.is_recording();
-        for form in &listings[symbol].forms {
+        let listing = &listings[symbol];
+        let told = if aside.is_some() { &run[..0] } else { &run[..] };
+        let tells = listing.made..listing.made + told.len() as u64;
+        let mut recorded = false;
+        for form in &listing.forms {
             let template = aside.map_or(&form.template, |kind| &form.asides[kind]);
             for (place, subscriber) in form.subscribers.iter().enumerate() {
-                if place == 0 || form.numbered {
+                let is_written = place == 0 || form.numbered;
+                if is_written {
                     let sequence = if form.numbered { wire.next_number(*subscriber) } else { 0 };
                     pen.write(template, &*run, &Envelope { event_ns, sequence });
                 }
                 if !std::mem::replace(&mut recorded, true) {
-                    let told = if aside.is_some() { &run[..0] } else { &run[..] };
                     let trades = told.iter().zip(&pen.written);
-                    recorder.add(symbol, due_unix_ns, &pen.frame, form.time_unit_ns, trades);
+                    recorder.add(symbol, due_unix_ns, &pen.frame, tells.clone(), form.time_unit_ns, trades);
+                } else if is_written && recorder.is_recording() {
+                    recorder.vary(&pen.frame);
                 }
                 wire.stage(*subscriber, &pen.frame, Some(due_ns));
             }
@@ -212,6 +217,7 @@ impl Generator {
             return;
         };
         let shown = listing.history.len().min(trades);
+        let tells = listing.made - shown as u64..listing.made;
         let mut history: Vec<_> = listing.history.iter_mut().rev().take(shown).collect();
         if history.is_empty() {
             return;
@@ -235,7 +241,7 @@ impl Generator {
         }
         wire.hub().meter.heard_late(new.len() as u64);
         let unit_ns = dialect.time_unit_ns(wanted.shape);
-        recorder.add(symbol, event_ns, &pen.frame, unit_ns, new.into_iter());
+        recorder.add(symbol, event_ns, &pen.frame, tells, unit_ns, new.into_iter());
         wire.stage(wanted.subscriber, &pen.frame, None);
     }
 }

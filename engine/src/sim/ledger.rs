@@ -17,6 +17,11 @@ pub struct SentFrame {
     pub due_unix_ns: i64,
     /// The WebSocket payload, in `bytes`; in the form of the symbol's first subscriber.
     pub payload: Range<usize>,
+    /// What other subscribers got where it differs, in `variants`.
+    pub variants: Range<usize>,
+    /// All trades that it tells, by how many of the symbol were made before each; those in `trades` and, in a snapshot,
+    /// those that it repeats.
+    pub tells: Range<u64>,
     /// Those of its trades that no frame before told, in `trades`, from the oldest to the newest. There are none in
     /// a snapshot that only repeats, and in a frame that tells no trade of the market.
     pub trades: Range<usize>,
@@ -48,6 +53,8 @@ pub struct Batch {
     pub frames: Vec<SentFrame>,
     /// The frames' trades, one after the other.
     pub trades: Vec<SentTrade>,
+    /// Payloads of frames as others than their symbols' first subscribers got them, in `bytes`.
+    pub variants: Vec<Range<usize>>,
 }
 
 impl Batch {
@@ -55,6 +62,7 @@ impl Batch {
         self.bytes.clear();
         self.frames.clear();
         self.trades.clear();
+        self.variants.clear();
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) struct Listing {
     remembers: bool,
     /// The last trades, from the oldest to the newest, where it remembers any.
     pub(super) history: VecDeque<Remembered>,
+    /// How many trades of the market were made.
+    pub(super) made: u64,
     pub(super) last_id: Option<u64>,
     last_time_ns: i64,
     /// The last trades, as they are told by HTTP.
@@ -70,6 +72,7 @@ impl Listing {
             to_skip: 0,
             remembers: false,
             history: VecDeque::new(),
+            made: 0,
             last_id: None,
             last_time_ns: 0,
             past: Past::default(),
@@ -97,6 +100,7 @@ impl Listing {
     #[inline]
     pub(super) fn remember(&mut self, timed: TimedTrade, told: bool) {
         self.past.push(timed);
+        self.made += 1;
         if !self.remembers {
             return;
         }

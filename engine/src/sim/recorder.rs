@@ -1,5 +1,6 @@
 //! Writes down in the ledger what is put on the wire.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use super::ledger::{Batch, Ledger, SentFrame, SentTrade};
@@ -33,22 +34,23 @@ impl Recorder {
         self.ledger.as_ref().map_or(u64::MAX, |ledger| ledger.room(self.recorded))
     }
 
-    /// Adds a frame with those of its trades that are new, from the oldest to the newest.
+    /// Adds a frame that `tells` these trades with those of them that are new, from the oldest to the newest.
     pub(super) fn add<'a>(
         &mut self,
         symbol: usize,
         due_unix_ns: i64,
         payload: &[u8],
+        tells: Range<u64>,
         time_unit_ns: i64,
         trades: impl Iterator<Item = (&'a TimedTrade, &'a Written)>,
     ) {
         if !self.is_recording() {
             return;
         }
-        let Batch { bytes, frames, trades: all } = &mut self.batch;
+        let Batch { bytes, frames, trades: all, variants } = &mut self.batch;
         let (start, first) = (bytes.len(), all.len());
         bytes.extend_from_slice(payload);
-        let moved = |range: &std::ops::Range<usize>| start + range.start..start + range.end;
+        let moved = |range: &Range<usize>| start + range.start..start + range.end;
         all.extend(trades.map(|(timed, written)| SentTrade {
             due_unix_ns: timed.due_ns,
             exchange_unix_ns: timed.trade_ns / time_unit_ns * time_unit_ns,
@@ -58,7 +60,19 @@ impl Recorder {
             taker_sold: timed.trade.buyer_is_maker,
         }));
         let (payload, trades) = (start..bytes.len(), first..all.len());
-        frames.push(SentFrame { symbol: symbol as u32, due_unix_ns, payload, trades });
+        let variants = variants.len()..variants.len();
+        frames.push(SentFrame { symbol: symbol as u32, due_unix_ns, payload, variants, tells, trades });
+    }
+
+    /// Adds what another subscriber got instead of the frame that was added last.
+    pub(super) fn vary(&mut self, payload: &[u8]) {
+        let Batch { bytes, frames, variants, .. } = &mut self.batch;
+        if let Some(frame) = frames.last_mut() {
+            let start = bytes.len();
+            bytes.extend_from_slice(payload);
+            variants.push(start..bytes.len());
+            frame.variants.end = variants.len();
+        }
     }
 
     /// Hands the batch over; false if it could not be, because the simulator stops.

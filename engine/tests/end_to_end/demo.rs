@@ -29,7 +29,7 @@ fn a_demo_verifies_every_trade() {
     report::check(&stopped, "demo");
     report::flawless(&stopped.report, 4_000);
     let clean = json!({
-        "expected": 4_000, "seen": 4_000, "missing": 0, "duplicate": 0, "mismatched": 0, "out_of_order": 0,
+        "expected": 4_000, "seen": 4_000, "missing": 0, "duplicate": 0, "raw_again": 0, "mismatched": 0, "out_of_order": 0,
         "discrepancies": [],
     });
     assert_eq!(stopped.report["verify"], clean);
@@ -96,4 +96,45 @@ fn faulty_exchanges_are_verified() {
     let (verify, accounting) = (&report["verify"], &report["accounting"]);
     assert!(verify["expected"].as_u64() > Some(3_000) && verify["expected"] == verify["seen"], "{verify:#}");
     assert!(accounting["gaps"].as_u64() > Some(0), "a gap was made: {accounting:#}");
+}
+
+/// One with ids, one with names, one with neither.
+const THREE: [&str; 8] = ["--exchanges", "binance,bybit,kraken/v1", "--rate", "1200", "--symbols", "2", "--for", "5s"];
+
+/// The report of a demo of three exchanges.
+fn three(arguments: &[&str]) -> (Ended, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = demo(folder.path(), &[&THREE[..], arguments].concat()).expect(0);
+    let report = std::fs::read(folder.path().join("out/report.json")).unwrap();
+    (ended, serde_json::from_slice(&report).unwrap())
+}
+
+/// Connections have successors again and again, while trades go on: each trade comes once, and in order.
+#[test]
+fn connections_are_replaced_and_every_trade_comes_once() {
+    let _alone = alone();
+    let (ended, report) = three(&["--rotate-every", "1s", "--log-level", "info"]);
+    let (verify, accounting) = (&report["verify"], &report["accounting"]);
+    assert!(verify["expected"] == 6_000 && verify["seen"] == 6_000, "{verify:#}");
+    for exchange in ["binance", "bybit", "kraken"] {
+        let is_of = |line: &&str| line.contains("another has taken its place") && line.contains(exchange);
+        let replaced = ended.stderr.lines().filter(is_of).count();
+        assert!(replaced >= 2, "{exchange}: {replaced} times in\n{}", ended.stderr);
+    }
+    assert!(accounting["duplicates"].as_u64() > Some(0), "they overlap: {accounting:#}");
+    assert_eq!(
+        (&accounting["gaps"], &accounting["late"], &accounting["reconnects"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+}
+
+/// Of two connections one is cut, and later the other: each trade comes once.
+#[test]
+fn of_two_connections_one_is_cut_and_every_trade_comes_once() {
+    let _alone = alone();
+    let (_, report) = three(&["--connections", "2", "--fault", "cut-one@1s,cut-one@3s"]);
+    let (verify, accounting) = (&report["verify"], &report["accounting"]);
+    assert!(verify["expected"] == 6_000 && verify["seen"] == 6_000, "{verify:#}");
+    assert!(accounting["gaps"] == 0 && accounting["late"] == 0, "{accounting:#}");
+    assert!(accounting["reconnects"].as_u64() >= Some(6), "{accounting:#}");
 }

@@ -12,6 +12,8 @@ use crate::decimal::Decimal;
 use crate::sim::{Batch, Ledger, SentFrame, SentTrade};
 use crate::trade::{Side, Trade, TradeId};
 
+mod twins;
+
 const SYMBOL: &str = "BTCUSDT";
 const DUE_NS: i64 = 1_700_000_000_000_000_000;
 const MILLI: i64 = 1_000_000;
@@ -104,14 +106,22 @@ fn batch(has_ids: bool) -> Batch {
         }
         batch.bytes.extend_from_slice(frame.as_bytes());
         let (payload, trades) = (start..batch.bytes.len(), first..batch.trades.len());
-        batch.frames.push(SentFrame { symbol: 0, due_unix_ns: DUE_NS, payload, trades });
+        let tells = first as u64..trades.end as u64;
+        batch.frames.push(SentFrame { symbol: 0, due_unix_ns: DUE_NS, payload, variants: 0..0, tells, trades });
     }
     batch
 }
 
 /// Lets the verifier read what was `written` of the five trades, until it has found as many `faults` as are there to
 /// be found at once. Returns seen, missing, duplicate, mismatched, out of order.
-fn judge(mut written: Written, has_ids: bool, faults: u64) -> ([u64; 5], Vec<String>) {
+fn judge(written: Written, has_ids: bool, faults: u64) -> ([u64; 5], Vec<String>) {
+    let (columns, again, words) = judge_as(Raw::Once, batch(has_ids), written, faults);
+    assert_eq!(again, 0);
+    (columns, words)
+}
+
+/// The same of any batch; returns beside these the raw frames that came again.
+fn judge_as(raw: Raw, batch: Batch, mut written: Written, faults: u64) -> ([u64; 5], u64, Vec<String>) {
     const TOPIC: &str = "trades";
     const TOPIC_RAW: &str = "trades.raw";
     let broker = EmbeddedBroker::start(ANY_LOOPBACK_PORT).unwrap();
@@ -129,14 +139,15 @@ fn judge(mut written: Written, has_ids: bool, faults: u64) -> ([u64; 5], Vec<Str
     }
     producer.flush(WAIT).unwrap();
     let (to_ledger, ledger) = Ledger::new(1, None);
-    assert!(to_ledger.hand_over(batch(has_ids), WAIT).is_none());
+    assert!(to_ledger.hand_over(batch, WAIT).is_none());
     let symbols = vec![Listed { exchange: "binance", symbol: SYMBOL.into(), canonical: "BTC/USDT".into() }];
     // A feed on which nothing happens beside it.
     let (_idle, idle_ledger) = Ledger::new(1, None);
     broker.create_topic("idle", 1).unwrap();
     broker.create_topic("idle.raw", 1).unwrap();
-    let idle = Judged { topic: "idle".into(), topic_raw: "idle.raw".into(), symbols: Vec::new(), ledger: idle_ledger };
-    let feed = Judged { topic: TOPIC.into(), topic_raw: TOPIC_RAW.into(), symbols, ledger };
+    let idle =
+        Judged { topic: "idle".into(), topic_raw: "idle.raw".into(), symbols: Vec::new(), ledger: idle_ledger, raw };
+    let feed = Judged { topic: TOPIC.into(), topic_raw: TOPIC_RAW.into(), symbols, ledger, raw };
     let verifier = Verifier::start(&broker.bootstrap_servers(), vec![idle, feed], 1, Duration::ZERO).unwrap();
     let deadline = Instant::now() + WAIT;
     while verifier.faults() < faults + 2 {
@@ -146,8 +157,8 @@ fn judge(mut written: Written, has_ids: bool, faults: u64) -> ([u64; 5], Vec<Str
     let verdict = verifier.finish();
     assert_eq!(verdict.expected, 5);
     assert!(!verdict.is_clean());
-    let Verdict { seen, missing, duplicate, mismatched, out_of_order, discrepancies, .. } = verdict;
-    ([seen, missing, duplicate, mismatched - 2, out_of_order], discrepancies)
+    let Verdict { seen, missing, duplicate, mismatched, out_of_order, raw_again, discrepancies, .. } = verdict;
+    ([seen, missing, duplicate, mismatched - 2, out_of_order], raw_again, discrepancies)
 }
 
 fn assert_told(words: &[String], expected: &str) {
