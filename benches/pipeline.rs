@@ -83,7 +83,7 @@ impl Pipeline {
         let bell = Arc::new(Bell::new().expect("there is a file descriptor"));
         let (recorder, _) = pair(FeedMeasured::feed(), FeedMeasured::feed());
         let mut core = FeedCore::new(producer, bell, recorder);
-        let line = core.line(&fixture::subscription(), 0, CONNECTION.into(), &fixture::prefixes());
+        let line = core.line(&fixture::subscription(), 0, 0, CONNECTION.into(), &fixture::prefixes());
         Pipeline {
             wire: Wire::new(),
             buffer: ReceiveBuffer::new(64 * 1024, 1024 * 1024),

@@ -31,6 +31,7 @@ use crate::produce::{NewRoute, ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
 use crate::repair::Repairer;
+use crate::twins::{Standing, Twins};
 use rings::Rings;
 use roster::Roster;
 
@@ -72,12 +73,15 @@ pub struct Interval {
     pub hops: Hops,
     /// Counts since the start.
     pub accounting: Accounting,
+    /// How the connections that carry the same symbols stand to each other since the start.
+    pub standings: Vec<Standing>,
 }
 
 /// The reporting side of all cores.
 struct Readings {
     feeds: Vec<(Collector<FeedTally>, FeedTally)>,
     producers: Vec<(Collector<ProducerTally>, ProducerTally)>,
+    twins: Twins,
 }
 
 impl Engine {
@@ -150,6 +154,7 @@ impl Engine {
                 .into_iter()
                 .map(|collector| (collector, ProducerTally::default()))
                 .collect(),
+            twins: Twins::default(),
         };
         Ok(Engine {
             plan,
@@ -267,10 +272,10 @@ impl Readings {
         let mut hops = Hops::of(&Hop::ALL);
         let mut current = true;
         for (collector, tally) in &mut self.producers {
-            current &= collect_one(collector, tally, &mut hops);
+            current &= collect_one(collector, tally, &mut hops, &mut self.twins);
         }
         for (collector, tally) in &mut self.feeds {
-            current &= collect_one(collector, tally, &mut hops);
+            current &= collect_one(collector, tally, &mut hops, &mut self.twins);
         }
         let interval = self.interval(hops);
         debug_assert!(!current || interval.accounting.holds(), "{:?}", interval.accounting);
@@ -281,10 +286,10 @@ impl Readings {
     fn collect_last(&mut self) -> Interval {
         let mut hops = Hops::of(&Hop::ALL);
         for (collector, tally) in &mut self.producers {
-            while collector.collect(|measured| take(measured, tally, &mut hops)).is_some() {}
+            while collector.collect(|measured| take(measured, tally, &mut hops, &mut self.twins)).is_some() {}
         }
         for (collector, tally) in &mut self.feeds {
-            while collector.collect(|measured| take(measured, tally, &mut hops)).is_some() {}
+            while collector.collect(|measured| take(measured, tally, &mut hops, &mut self.twins)).is_some() {}
         }
         self.interval(hops)
     }
@@ -293,20 +298,21 @@ impl Readings {
         let mut accounting = Accounting::default();
         self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
         self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
-        Interval { hops, accounting }
+        Interval { hops, accounting, standings: self.twins.standings() }
     }
 }
 
-fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops) {
+fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) {
     hops.add(&measured.hops);
+    twins.add(&measured.twins);
     *tally = measured.tally;
 }
 
 /// Whether the core passed its part on; it is then as of now.
-fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops) -> bool {
+fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) -> bool {
     collector.ask();
     let deadline = std::time::Instant::now() + COLLECT_TIMEOUT;
-    while collector.collect(|measured| take(measured, tally, hops)).is_none() {
+    while collector.collect(|measured| take(measured, tally, hops, twins)).is_none() {
         if std::time::Instant::now() > deadline {
             tracing::error!(
                 "a core has not passed on its measurements for {COLLECT_TIMEOUT:?}: it is stuck, or its CPU is taken"

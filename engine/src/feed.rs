@@ -6,6 +6,7 @@
 
 mod book;
 pub mod executor;
+mod firsts;
 mod gaps;
 mod held;
 pub mod io_uring;
@@ -80,7 +81,8 @@ impl FeedCore {
         FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, repair: None }
     }
 
-    /// A line of what `subscription` asks for, for the `feed`'s topics. Records begin with `prefixes`, one an instrument.
+    /// A line of what `subscription` asks for, for the `feed`'s topics, of the connection of this number (its `seat`) among
+    /// those of its exchange. Records begin with `prefixes`, one an instrument.
     /// Lines of a feed that have instruments in common publish each trade once; a frame of which every trade came by
     /// another is not published, either.
     ///
@@ -91,11 +93,12 @@ impl FeedCore {
         &mut self,
         subscription: &Subscription,
         feed: u16,
+        seat: usize,
         name: String,
         prefixes: &[SymbolPrefix],
     ) -> Line<V> {
         self.lines += 1;
-        let mut line = Line::new(self.lines, subscription, feed, name);
+        let mut line = Line::new(self.lines, subscription, feed, seat, name);
         assert_eq!(subscription.instruments.len(), prefixes.len());
         for (instrument, prefix) in subscription.instruments.iter().zip(prefixes) {
             self.add(&mut line, instrument, prefix);
@@ -107,7 +110,7 @@ impl FeedCore {
     pub(super) fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
         assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
         let overhead = avro::max_overhead(prefix, &line.name);
-        let book = self.books.join::<V>(line.feed, &instrument.symbol, prefix.clone());
+        let book = self.books.join(line, &instrument.symbol, prefix.clone(), &mut self.recorder.now.twins);
         line.add(instrument, book, overhead);
         let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
         if let Some(source) = source {
@@ -227,8 +230,7 @@ impl FeedCore {
                 }
                 measured.hops.record(Hop::Decode, received, now);
                 measured.tally.frames.decoded += 1;
-                let tally = &mut measured.tally;
-                let fresh = if is_shared { books.fresh(tally, line, trades, received, arena) } else { trades };
+                let fresh = if is_shared { books.fresh(measured, line, trades, received, arena) } else { trades };
                 if fresh.is_empty() && !trades.is_empty() {
                     return Outcome::Data;
                 }
@@ -238,7 +240,7 @@ impl FeedCore {
                 for trade in fresh {
                     let mut trade = *trade;
                     let book = books.of(line, trade.instrument);
-                    if is_shared || book.is_new(&mut measured.tally, line, &mut trade, received) {
+                    if is_shared || book.is_new(measured, line, &mut trade, received) {
                         let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
                         measured.hops.record(Hop::Encode, now, committed);
                     }

@@ -11,6 +11,7 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::accounting::{FeedTally, ProducerTally};
 use crate::latency::{Hop, Hops};
+use crate::twins::Twins;
 
 /// What a core measures: times of the interval, and counts since the core began.
 pub struct Measured<T> {
@@ -18,6 +19,8 @@ pub struct Measured<T> {
     pub hops: Hops,
     /// Counts since the core began.
     pub tally: T,
+    /// Which of the connections with the same symbols was first, in the interval; a feed core's.
+    pub twins: Twins,
 }
 
 /// What a feed core measures.
@@ -25,17 +28,23 @@ pub type FeedMeasured = Measured<FeedTally>;
 /// What a producer core measures.
 pub type ProducerMeasured = Measured<ProducerTally>;
 
+impl<T> Measured<T> {
+    fn new(hops: &[Hop], tally: T) -> Self {
+        Measured { hops: Hops::of(hops), tally, twins: Twins::default() }
+    }
+}
+
 impl FeedMeasured {
     /// Nothing yet, with the hops that a feed core records.
     pub fn feed() -> Self {
-        Measured { hops: Hops::of(&[Hop::Recv, Hop::Decode, Hop::Encode]), tally: FeedTally::default() }
+        Measured::new(&[Hop::Recv, Hop::Decode, Hop::Encode], FeedTally::default())
     }
 }
 
 impl ProducerMeasured {
     /// Nothing yet, with the hops that a producer core records.
     pub fn producer() -> Self {
-        Measured { hops: Hops::of(&[Hop::Ring, Hop::Produce, Hop::Ack, Hop::Total]), tally: ProducerTally::default() }
+        Measured::new(&[Hop::Ring, Hop::Produce, Hop::Ack, Hop::Total], ProducerTally::default())
     }
 }
 
@@ -77,6 +86,7 @@ impl<T: Copy> Recorder<T> {
     fn pass_on(&mut self) {
         if let Some(mut empty) = self.shared.empty.pop() {
             empty.tally = self.now.tally;
+            empty.twins.be_like(&self.now.twins);
             self.shared.asked.store(false, Ordering::Relaxed);
             let full = mem::replace(&mut self.now, empty);
             self.push(full);
@@ -85,7 +95,8 @@ impl<T: Copy> Recorder<T> {
 
     /// Passes on what there is at the end, unasked. What is written afterwards is lost.
     pub fn finish(&mut self) {
-        let after = Measured { hops: Hops::of(&[]), tally: self.now.tally };
+        let mut after = Measured::new(&[], self.now.tally);
+        after.twins.be_like(&self.now.twins);
         let last = mem::replace(&mut self.now, Box::new(after));
         self.push(last);
     }
@@ -106,6 +117,7 @@ impl<T: Copy> Collector<T> {
         let mut full = self.0.full.pop()?;
         let outcome = read(&full);
         full.hops.reset();
+        full.twins.reset();
         let _ = self.0.empty.push(full);
         Some(outcome)
     }

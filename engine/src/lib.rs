@@ -18,7 +18,7 @@
 //!
 //! Around it: [`engine`] starts and stops it, [`session`] and [`sequence`] watch over connections and ids, [`repair`]
 //! fills gaps from the exchange's history, [`latency`],
-//! [`accounting`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
+//! [`accounting`], [`twins`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
 //! world outside.
 
 pub mod accounting;
@@ -57,5 +57,6 @@ pub mod signals;
 pub mod sim;
 pub mod throttle;
 pub mod trade;
+pub mod twins;
 pub mod venue;
 pub mod ws;

@@ -19,6 +19,7 @@ use crate::latency::{Hop, Hops};
 use crate::machine::Machine;
 use crate::record::Kind;
 use crate::repair::Reason;
+use crate::twins::Standing;
 
 /// The version of the report's form.
 const VERSION: u32 = 1;
@@ -128,7 +129,7 @@ impl Report {
         Ok(log.write_all(if is_first { &lines } else { &lines[header..] })?)
     }
 
-    /// Writes `report.json`. `verify` is what a demo found.
+    /// Writes `report.json`. `twins` is how connections with the same symbols stand to each other, `verify` is what a demo found.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -138,6 +139,7 @@ impl Report {
         config: &Config,
         plan: &Plan,
         accounting: &Accounting,
+        twins: &[Standing],
         verify: Option<Value>,
     ) -> anyhow::Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
@@ -149,6 +151,7 @@ impl Report {
             "config": config,
             "plan": plan,
             "accounting": accounting_json(accounting),
+            "twins": twins,
             "latency_ns": latency_json(&self.total),
         });
         if let Some(verify) = verify {

@@ -16,6 +16,7 @@ use crate::net::tls;
 use crate::outcome::{Outcome, duration};
 use crate::report::Report;
 use crate::signals::{Signals, Wish};
+use crate::twins::Standing;
 
 /// How often measurements are collected; an interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -98,10 +99,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     tracing::info!("stopping: draining the rings and waiting for the broker");
     let stopped = engine.stop();
     report.add(&stopped.last.hops, started.elapsed());
-    let accounting = stopped.last.accounting;
+    let (accounting, standings) = (stopped.last.accounting, stopped.last.standings.clone());
     summary.add(stopped.last);
     summary.log();
-    report.write("run", &config, &plan, &accounting, None)?;
+    report.write("run", &config, &plan, &accounting, &standings, None)?;
     Ok(conclude(&accounting, &stopped.failures).into())
 }
 
@@ -164,17 +165,26 @@ struct Summary {
     hops: crate::latency::Hops,
     trades_logged: u64,
     accounting: Accounting,
+    standings: Vec<Standing>,
 }
 
 impl Summary {
     fn new(started: Instant) -> Self {
         let hops = crate::latency::Hops::of(&[Hop::Total]);
-        Summary { started, logged: started, hops, trades_logged: 0, accounting: Accounting::default() }
+        Summary {
+            started,
+            logged: started,
+            hops,
+            trades_logged: 0,
+            accounting: Accounting::default(),
+            standings: Vec::new(),
+        }
     }
 
     fn add(&mut self, interval: Interval) {
         self.hops.add(&interval.hops);
         self.accounting = interval.accounting;
+        self.standings = interval.standings;
         if self.logged.elapsed() >= SUMMARY_INTERVAL {
             self.log();
         }
@@ -204,10 +214,17 @@ impl Summary {
             p50 = at(0.5),
             p99 = at(0.99),
             p99_9 = at(0.999),
+            first = first(&self.standings),
             "summary"
         );
         self.hops.reset();
         self.trades_logged = feed.trades;
         self.logged = Instant::now();
     }
+}
+
+/// Which connections were first, where several carry the same: `binance-0 61%, binance-1 39%`.
+fn first(standings: &[Standing]) -> Option<String> {
+    let said = |one: &Standing| format!("{} {:.0}%", one.name(), one.percent_first());
+    (!standings.is_empty()).then(|| standings.iter().map(said).collect::<Vec<_>>().join(", "))
 }

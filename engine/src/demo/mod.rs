@@ -136,11 +136,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let sent: Vec<(Protocol, Summary)> =
         simulators.into_iter().map(|(protocol, simulator)| (protocol, simulator.stop())).collect();
     let verdict = verifier.finish();
-    let Interval { hops, accounting } = stopped.last;
+    let Interval { hops, accounting, standings } = stopped.last;
     report.add(&hops, finished.elapsed);
     report.total_mut().replace(Hop::Recv, verdict.recv.clone());
-    report.write("demo", &config, &plan, &accounting, Some(verdict.json()))?;
-    screen.conclude(&accounting, report.total(), &verdict, &sent, finished.interrupted);
+    report.write("demo", &config, &plan, &accounting, &standings, Some(verdict.json()))?;
+    screen.conclude(&accounting, &standings, report.total(), &verdict, &sent, finished.interrupted);
     stopped.failures.iter().for_each(|failure| tracing::error!("{failure}"));
     let complete = accounting.is_complete() && stopped.failures.is_empty();
     let outcome = if verdict.is_clean() && complete { Outcome::Complete } else { Outcome::Lost };

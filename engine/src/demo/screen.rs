@@ -11,6 +11,7 @@ use crate::latency::{Hop, Hops, readable};
 use crate::machine::resident_bytes;
 use crate::record::Kind;
 use crate::sim::{Rate, Recovery, Summary};
+use crate::twins::Standing;
 use crate::venue::protocol::Protocol;
 
 /// The demo's output.
@@ -87,6 +88,7 @@ impl Screen {
     pub(super) fn conclude(
         &mut self,
         accounting: &Accounting,
+        standings: &[Standing],
         hops: &Hops,
         verdict: &Verdict,
         sent: &[(Protocol, Summary)],
@@ -149,6 +151,7 @@ impl Screen {
             accounting.producer.queue_full,
             resident_bytes() >> 20
         ));
+        standings.iter().for_each(|one| self.line(&first(one)));
         self.line("");
         verdict.discrepancies.iter().for_each(|what| self.line(&format!("  {} {what}", style("-").red())));
         let all = verdict.is_clean() && accounting.is_complete();
@@ -171,6 +174,20 @@ fn connections(args: &DemoArgs) -> String {
     let twins = (args.connections > 1).then(|| format!(", by {} connections each", args.connections));
     let age = args.rotate_every.map(|age| format!(", connections replaced every {}", humantime::format_duration(age)));
     [twins, age].into_iter().flatten().collect()
+}
+
+/// How often a connection was first, of those that carry the same.
+fn first(standing: &Standing) -> String {
+    let Standing { first, second, lead_ns, .. } = standing;
+    format!(
+        "  {:<9} first with {} trades, second with {}; first by p50 {}, p99 {}, max {}",
+        standing.name(),
+        grouped(*first),
+        grouped(*second),
+        readable(lead_ns.p50),
+        readable(lead_ns.p99),
+        readable(lead_ns.max)
+    )
 }
 
 fn hop_table(hops: &Hops) -> Vec<String> {

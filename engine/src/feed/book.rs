@@ -5,15 +5,18 @@ use std::collections::HashMap;
 use bumpalo::Bump;
 
 use super::Line;
+use super::firsts::Firsts;
 use super::gaps::Gaps;
 use super::repair::{close, give_up};
 use crate::accounting::FeedTally;
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
+use crate::interval::FeedMeasured;
 use crate::repair::Reason;
 use crate::sequence::{Observation, Tracker};
 use crate::session::Activity;
 use crate::trade::{Trade, TradeId};
+use crate::twins::Twins;
 use crate::venue::Venue;
 use crate::venue::history::Missing;
 
@@ -29,6 +32,10 @@ pub(super) struct Book {
     pub(super) symbol: String,
     pub(super) prefix: SymbolPrefix,
     pub(super) tracker: Tracker,
+    /// The connection that began it.
+    seat: usize,
+    /// Who was first, once more than one connection has carried it.
+    firsts: Option<Box<Firsts>>,
     /// Those that are to be repaired, where that can be.
     pub(super) gaps: Option<Box<Gaps>>,
     /// When the trade with the highest number took place.
@@ -45,13 +52,21 @@ pub(super) struct Book {
 impl Books {
     /// A connection begins to carry `symbol`: the place of its book, which is begun if the feed has none yet. It is not
     /// level, though it be alone: before it shows anything, another may begin that has an earlier trade.
-    pub(super) fn join<V: Venue>(&mut self, feed: u16, symbol: &str, prefix: SymbolPrefix) -> usize {
-        let place = *self.places.entry((feed, symbol.to_string())).or_insert_with(|| {
+    pub(super) fn join<V: Venue>(
+        &mut self,
+        line: &Line<V>,
+        symbol: &str,
+        prefix: SymbolPrefix,
+        twins: &mut Twins,
+    ) -> usize {
+        let place = *self.places.entry((line.feed, symbol.to_string())).or_insert_with(|| {
             let (tracker, activity) = (Tracker::new(V::SEQUENCE), Activity::default());
             self.books.push(Book {
                 symbol: symbol.to_string(),
                 prefix,
                 tracker,
+                seat: line.seat,
+                firsts: None,
                 gaps: None,
                 last_ns: 0,
                 activity,
@@ -62,6 +77,7 @@ impl Books {
             self.books.len() - 1
         });
         let book = &mut self.books[place];
+        book.compare::<V>(line.seat, twins);
         book.carriers += 1;
         place
     }
@@ -120,7 +136,7 @@ impl Books {
     /// published, since it is only if there is one.
     pub(super) fn fresh<'frame, V: Venue>(
         &mut self,
-        tally: &mut FeedTally,
+        measured: &mut FeedMeasured,
         line: &mut Line<V>,
         trades: &[Trade<'frame>],
         received: Nanos,
@@ -129,7 +145,7 @@ impl Books {
         let mut fresh = bumpalo::collections::Vec::with_capacity_in(trades.len(), arena);
         for trade in trades {
             let mut trade = *trade;
-            if self.of(line, trade.instrument).is_new(tally, line, &mut trade, received) {
+            if self.of(line, trade.instrument).is_new(measured, line, &mut trade, received) {
                 fresh.push(trade);
             }
         }
@@ -138,15 +154,26 @@ impl Books {
 }
 
 impl Book {
+    /// From when on a second connection, however often made anew, carries the symbol, they are compared.
+    fn compare<V: Venue>(&mut self, seat: usize, twins: &mut Twins) {
+        if seat == self.seat && self.firsts.is_none() {
+            return;
+        }
+        let firsts = self.firsts.get_or_insert_with(|| Box::new(Firsts::new()));
+        firsts.join(V::FACTS.exchange, self.seat, twins);
+        firsts.join(V::FACTS.exchange, seat, twins);
+    }
+
     /// Takes note of a trade: whether it was not published before.
     #[inline]
     pub(super) fn is_new<V: Venue>(
         &mut self,
-        tally: &mut FeedTally,
+        measured: &mut FeedMeasured,
         line: &mut Line<V>,
         trade: &mut Trade<'_>,
         received: Nanos,
     ) -> bool {
+        let tally = &mut measured.tally;
         tally.trades += 1;
         let place = &mut line.places[trade.instrument];
         place.traded_at = Some(received);
@@ -155,7 +182,12 @@ impl Book {
             tally.late += 1;
             return true;
         }
-        match self.tracker.observe(V::SEQUENCE, trade, &mut place.shown) {
+        let observation = self.tracker.observe(V::SEQUENCE, trade, &mut place.shown);
+        if self.firsts.is_some() {
+            self.note_first(&mut measured.twins, line, trade, received, observation);
+        }
+        let tally = &mut measured.tally;
+        match observation {
             Observation::InOrder => {
                 self.last_ns = trade.exchange_time_ns;
                 self.activity.traded(Nanos(trade.exchange_time_ns.max(0) as u64));
@@ -169,6 +201,24 @@ impl Book {
                 self.note_gap(tally, trade.exchange_time_ns, observation);
                 observation != Observation::Repeated
             }
+        }
+    }
+
+    /// Takes note of who was first with a trade that was just observed.
+    fn note_first<V>(
+        &mut self,
+        twins: &mut Twins,
+        line: &Line<V>,
+        trade: &Trade<'_>,
+        received: Nanos,
+        observation: Observation,
+    ) {
+        let Some(firsts) = &mut self.firsts else { return };
+        let here = &line.places[trade.instrument].shown;
+        match (self.tracker.remembered(trade, here), observation) {
+            (Some(place), Observation::Repeated) => firsts.shown_again(twins, line, place, received),
+            (Some(place), _) => firsts.shown(line, place, received),
+            (None, _) => {}
         }
     }
 

@@ -29,6 +29,14 @@ pub(super) enum Shown<'a> {
 }
 
 impl Shown<'_> {
+    /// Whether any instrument that is shown is like this.
+    fn any(self, is: impl Fn(usize) -> bool) -> bool {
+        match self {
+            Shown::Trades(trades) => trades.iter().any(|trade| is(trade.instrument)),
+            Shown::Number(instrument, _) => is(instrument),
+        }
+    }
+
     /// The instruments that are shown, each once.
     pub(super) fn instruments(self) -> Vec<usize> {
         let mut instruments = match self {
@@ -71,7 +79,7 @@ pub(super) fn waits<V: Venue>(
         Turn::Last => true,
     };
     // Frames of a symbol stay in order; those of others may pass.
-    let is_behind = turn == Turn::First && shown.instruments().iter().any(|one| line.places[*one].held > 0);
+    let is_behind = turn == Turn::First && shown.any(|one| line.places[one].held > 0);
     if !is_behind && (!books.must_wait(line, shown) || is_over(books, line)) {
         return false;
     }

@@ -15,6 +15,8 @@ pub struct Line<V> {
     pub(super) number: u64,
     pub(super) venue: V,
     pub(super) feed: u16,
+    /// The connection's number among those of its exchange, the same for all that take each other's place.
+    pub(super) seat: usize,
     /// `<exchange>-<connection>.<attempt>`.
     pub(super) name: String,
     pub(super) symbols: Symbols,
@@ -43,11 +45,12 @@ pub(super) struct Place {
 }
 
 impl<V: Venue> Line<V> {
-    pub(super) fn new(number: u64, subscription: &Subscription, feed: u16, name: String) -> Self {
+    pub(super) fn new(number: u64, subscription: &Subscription, feed: u16, seat: usize, name: String) -> Self {
         Line {
             number,
             venue: V::new(subscription),
             feed,
+            seat,
             name,
             symbols: Symbols::default(),
             places: Vec::new(),

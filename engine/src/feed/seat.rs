@@ -241,7 +241,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let line = {
             let core = &mut *self.core.borrow_mut();
             core.tally().reconnects += u64::from(self.attempts.get() > 1 && self.legs.borrow().is_empty());
-            core.line(&way, feed, name, &prefixes)
+            core.line(&way, feed, number, name, &prefixes)
         };
         let leg = Rc::new(RefCell::new(self.leg(dialed.stream, line, way, address)));
         self.legs.borrow_mut().push(leg.clone());

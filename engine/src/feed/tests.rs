@@ -18,10 +18,15 @@ fn core(ring_bytes: usize) -> (FeedCore, k2_ring::Consumer) {
 }
 
 fn line(core: &mut FeedCore, symbol: &str) -> Line<Binance> {
+    line_of(core, 0, symbol)
+}
+
+/// A line of the connection with this number.
+fn line_of(core: &mut FeedCore, seat: usize, symbol: &str) -> Line<Binance> {
     let endpoint = Endpoint { url: DEFAULT_URL.parse().unwrap(), time_unit: TimeUnit::Millisecond };
     let instrument = Instrument::new(symbol, "BTC/USDT".into());
     let subscription = Binance::subscription(&endpoint, &[instrument]).unwrap();
-    core.line(&subscription, 0, "binance-0.1".into(), &[SymbolPrefix::new(1, "binance", symbol, symbol)])
+    core.line(&subscription, 0, seat, format!("binance-{seat}.1"), &[SymbolPrefix::new(1, "binance", symbol, symbol)])
 }
 
 fn frame(id: u64) -> Vec<u8> {
@@ -44,7 +49,7 @@ fn large_frames_of_many_trades_come_through_an_empty_ring() {
     for (count, price) in [(1_000, "61837.63000"), (2_000, "61837.63000"), (8_000, "1")] {
         let (mut core, mut consumer) = core(RING_BYTES);
         let prefixes = vec![SymbolPrefix::new(1, "kraken", &symbol, &symbol)];
-        let mut line = core.line::<KrakenV1>(&subscription, 0, "kraken-0.1".into(), &prefixes);
+        let mut line = core.line::<KrakenV1>(&subscription, 0, 0, "kraken-0.1".into(), &prefixes);
         let trade = |number| format!(r#"["{price}","1","{number}","b","l",""]"#);
         let trades: Vec<_> = (0..count).map(trade).collect();
         let frame = format!(r#"[0,[{}],"trade","{symbol}"]"#, trades.join(","));
@@ -92,4 +97,83 @@ fn gaps_and_repeats_are_counted() {
     let tally = core.tally();
     assert_eq!((tally.gaps, tally.missing, tally.duplicates, tally.late, tally.trades), (1, 2, 1, 1, 6));
     assert_eq!(tally.committed, [6, 5, 0], "what came again is not published again, its frame is");
+}
+
+/// What each connection has won, lost, and its longest lead in nanoseconds.
+fn won(core: &FeedCore) -> Vec<(usize, u64, u64, u64)> {
+    let standings = core.recorder.now.twins.standings();
+    standings.iter().map(|one| (one.connection, one.first, one.second, one.lead_ns.max)).collect()
+}
+
+#[test]
+fn whoever_received_a_trade_first_has_won_it() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    let mut a = line_of(&mut core, 0, "BTCUSDT");
+    core.text(&mut a, &mut frame(1), Nanos(1_000));
+    let mut b = line_of(&mut core, 1, "BTCUSDT");
+    assert_eq!(won(&core), [(0, 0, 0, 0), (1, 0, 0, 0)]);
+    // Nobody knows when the first was shown.
+    core.text(&mut b, &mut frame(1), Nanos(1_100));
+    for id in 2..=5 {
+        core.text(&mut a, &mut frame(id), Nanos(1_000 * id));
+    }
+    for (id, behind) in [(2, 100), (3, 300), (4, 200)] {
+        core.text(&mut b, &mut frame(id), Nanos(1_000 * id + behind));
+        core.text(&mut b, &mut frame(id), Nanos(1_000 * id + behind + 1));
+    }
+    assert_eq!(won(&core), [(0, 3, 0, 300), (1, 0, 3, 0)]);
+    // It was received before, and looked at later.
+    core.text(&mut b, &mut frame(5), Nanos(4_500));
+    core.text(&mut b, &mut frame(6), Nanos(6_000));
+    core.text(&mut a, &mut frame(6), Nanos(6_040));
+    assert_eq!(won(&core), [(0, 3, 2, 300), (1, 2, 3, 500)]);
+    assert_eq!((core.tally().committed, core.tally().gaps), ([6, 6, 0], 0));
+}
+
+#[test]
+fn a_connection_and_the_one_that_takes_its_place_are_the_same() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    let (mut old, mut new) = (line(&mut core, "BTCUSDT"), line(&mut core, "BTCUSDT"));
+    core.text(&mut old, &mut frame(1), Nanos(0));
+    core.release_all(&mut old);
+    for id in 2..10 {
+        core.text(&mut old, &mut frame(id), Nanos(id));
+        core.text(&mut new, &mut frame(id), Nanos(id + 1));
+    }
+    assert_eq!((won(&core), core.tally().duplicates), (vec![], 8), "nothing is kept of connections without twins");
+
+    let mut twin = line_of(&mut core, 1, "BTCUSDT");
+    for id in 10..20 {
+        core.text(&mut new, &mut frame(id), Nanos(100 * id));
+        core.text(&mut twin, &mut frame(id), Nanos(100 * id + 10));
+        core.text(&mut old, &mut frame(id), Nanos(100 * id + 20));
+    }
+    assert_eq!(won(&core), [(0, 10, 0, 10), (1, 0, 10, 0)]);
+}
+
+/// Trades without numbers or names, some of them alike in all: the second of a kind is held against the second.
+#[test]
+fn trades_without_names_are_compared_one_by_one() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    let endpoint = Endpoint { url: "wss://ws.kraken.com".parse().unwrap(), time_unit: TimeUnit::Millisecond };
+    let subscription = KrakenV1::subscription(&endpoint, &[KrakenV1::instrument("XBT/USD", None).unwrap()]).unwrap();
+    let line = |core: &mut FeedCore, seat: usize| {
+        let prefixes = vec![SymbolPrefix::new(1, "kraken", "XBT/USD", "BTC/USD")];
+        core.line::<KrakenV1>(&subscription, 0, seat, format!("kraken-{seat}.1"), &prefixes)
+    };
+    let frame = |at: u64| format!(r#"[0,[["1","1","{at}.000001","b","l",""]],"trade","XBT/USD"]"#).into_bytes();
+    let mut a = line(&mut core, 0);
+    core.text(&mut a, &mut frame(1), Nanos(0));
+    let mut b = line(&mut core, 1);
+    core.text(&mut b, &mut frame(1), Nanos(0));
+    for at in [1_000, 2_000, 4_000] {
+        core.text(&mut a, &mut frame(2), Nanos(at));
+    }
+    for at in [1_007, 2_070, 4_700] {
+        core.text(&mut b, &mut frame(2), Nanos(at));
+    }
+    let [(_, 3, 0, 700), (_, 0, 3, 0)] = won(&core)[..] else { panic!("{:?}", won(&core)) };
+    let leads = core.recorder.now.twins.standings()[0].lead_ns;
+    assert_eq!(leads.p50, 70);
+    assert_eq!(core.tally().committed[Kind::Normalized as usize], 4);
 }

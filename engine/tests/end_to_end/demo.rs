@@ -126,15 +126,33 @@ fn connections_are_replaced_and_every_trade_comes_once() {
         (&accounting["gaps"], &accounting["late"], &accounting["reconnects"]),
         (&json!(0), &json!(0), &json!(0))
     );
+    assert_eq!(report["twins"], json!([]), "a connection is not compared with its successor");
 }
 
-/// Of two connections one is cut, and later the other: each trade comes once.
+/// Of two connections one is cut, and later the other: each trade comes once, and the report says which was first.
 #[test]
 fn of_two_connections_one_is_cut_and_every_trade_comes_once() {
     let _alone = alone();
-    let (_, report) = three(&["--connections", "2", "--fault", "cut-one@1s,cut-one@3s"]);
+    let (ended, report) = three(&["--connections", "2", "--fault", "cut-one@1s,cut-one@3s"]);
     let (verify, accounting) = (&report["verify"], &report["accounting"]);
     assert!(verify["expected"] == 6_000 && verify["seen"] == 6_000, "{verify:#}");
     assert!(accounting["gaps"] == 0 && accounting["late"] == 0, "{accounting:#}");
     assert!(accounting["reconnects"].as_u64() >= Some(6), "{accounting:#}");
+    for exchange in ["binance", "bybit", "kraken"] {
+        let twins = report["twins"].as_array().unwrap();
+        let twins: Vec<_> = twins.iter().filter(|twin| twin["exchange"] == exchange).collect();
+        let [a, b] = twins[..] else { panic!("two of {exchange} in {:#}", report["twins"]) };
+        let count = |twin: &Value, what: &str| twin[what].as_u64().unwrap();
+        assert_eq!((count(a, "connection"), count(b, "connection")), (0, 1));
+        assert_eq!((count(a, "first"), count(b, "first")), (count(b, "second"), count(a, "second")), "{a:#} {b:#}");
+        let compared = count(a, "first") + count(a, "second");
+        assert!((1_000..=2_000).contains(&compared), "{a:#}");
+        for twin in [a, b] {
+            let [p50, p99, max] = ["p50", "p99", "max"].map(|name| count(&twin["lead_ns"], name));
+            assert!(p50 <= p99 && p99 <= max, "{twin:#}");
+            let name = format!("{exchange}-{} ", twin["connection"]);
+            let mut lines = ended.stdout.lines().map(str::trim);
+            assert!(lines.any(|line| line.starts_with(&name) && line.contains(" first with ")), "{}", ended.stdout);
+        }
+    }
 }

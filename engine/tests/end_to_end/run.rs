@@ -166,4 +166,8 @@ fn two_connections_of_a_feed_publish_each_trade_once() {
     report::accounting(accounting);
     let duplicates = accounting["duplicates"].as_u64().unwrap();
     assert!(duplicates > 0 && accounting["trades"] == 8_000 + duplicates, "{accounting:#}");
+    let twins = stopped.report["twins"].as_array().unwrap();
+    let sum = |what: &str| twins.iter().map(|twin| twin[what].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((twins.len(), sum("first"), sum("second")), (2, duplicates, duplicates), "{twins:#?}");
+    assert!(stopped.ended.stderr.contains("first=\"binance-0 "), "{}", stopped.ended.stderr);
 }

@@ -17,6 +17,8 @@ use wire::{ROUND, Wire};
 
 const WARM_UP_ROUNDS: usize = 2;
 const COUNTED_ROUNDS: usize = 100;
+/// Those in which two connections are counted.
+const TWIN_ROUNDS: usize = 20;
 
 struct Count(Protocol);
 
@@ -45,6 +47,47 @@ impl Visit for Count {
         let tally = *rig.core.tally();
         assert_eq!((tally.trades, tally.frames.decoded), (trades as u64, frames as u64));
         assert_eq!((tally.gaps, tally.late, tally.duplicates, tally.dropped), (0, 0, 0, [0; Kind::ALL.len()]));
+    }
+}
+
+/// Two connections, each of which shows everything.
+struct CountTwins(Protocol);
+
+impl Visit for CountTwins {
+    type Output = ();
+
+    fn visit<V: Venue>(self) {
+        let symbols = wire::symbols(self.0);
+        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols));
+        // The second begins once the first is level.
+        rig.round(&wire.bytes);
+        rig.join();
+        for round in 1..=WARM_UP_ROUNDS {
+            wire.renumber(round);
+            rig.round(&wire.bytes);
+        }
+        let before = calls();
+        for round in WARM_UP_ROUNDS + 1..=WARM_UP_ROUNDS + TWIN_ROUNDS {
+            wire.renumber(round);
+            rig.round(&wire.bytes);
+        }
+        assert_eq!(calls(), before, "the feed core called the allocator");
+
+        let twice = wire.trades * (WARM_UP_ROUNDS + TWIN_ROUNDS);
+        assert_eq!(rig.drained[Kind::Normalized as usize], twice + wire.trades);
+        let tally = *rig.core.tally();
+        assert_eq!(tally.trades, (2 * twice + wire.trades) as u64);
+        // Numbers that no trade has come again, too.
+        assert!(tally.duplicates >= twice as u64);
+        assert_eq!((tally.gaps, tally.late, tally.dropped), (0, 0, [0; Kind::ALL.len()]));
+        assert_eq!(rig.won(), [(twice as u64, 0), (0, twice as u64)]);
+    }
+}
+
+#[test]
+fn comparing_two_connections_takes_no_allocation() {
+    for protocol in Protocol::ALL {
+        protocol.visit(CountTwins(*protocol));
     }
 }
 

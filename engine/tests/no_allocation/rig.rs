@@ -11,7 +11,8 @@ use k2_feed::feed::{FeedCore, Line, Outcome};
 use k2_feed::interval::{self, Collector, FeedMeasured};
 use k2_feed::record::{Kind, Record};
 use k2_feed::repair::{Link, Source};
-use k2_feed::venue::{Endpoint, Instrument, TimeUnit, Venue};
+use k2_feed::twins::Twins;
+use k2_feed::venue::{Endpoint, Instrument, Subscription, TimeUnit, Venue};
 use k2_feed::ws::buffer::ReceiveBuffer;
 use k2_feed::ws::deframe::{Deframer, Message};
 
@@ -22,11 +23,17 @@ const RECEIVES: [usize; 5] = [1_448, 190, 7, 16_384, 4_001];
 /// What a connection has, without its socket.
 pub(crate) struct Rig<V> {
     pub(crate) core: FeedCore,
-    line: Line<V>,
+    subscription: Subscription,
+    prefixes: Vec<SymbolPrefix>,
+    /// The connections, each of which shows every message.
+    lines: Vec<Line<V>>,
+    /// A message, as it is shown to one of them.
+    shown: Box<[u8; MAX_FRAME]>,
     buffer: ReceiveBuffer,
     deframer: Deframer,
     consumer: k2_ring::Consumer,
     collector: Collector<FeedTally>,
+    won: Twins,
     pub(crate) controls: usize,
     /// Records of each kind.
     pub(crate) drained: [usize; Kind::ALL.len()],
@@ -45,16 +52,44 @@ impl<V: Venue> Rig<V> {
     pub(crate) fn new(symbols: &[String]) -> Self {
         let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).unwrap();
         let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
-        let mut core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder).repairing(link::<V>());
+        let core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder).repairing(link::<V>());
         let instruments: Vec<_> = symbols.iter().map(|symbol| V::instrument(symbol, None).unwrap()).collect();
         let prefix = |one: &Instrument| SymbolPrefix::new(7, V::FACTS.exchange, &one.symbol, &one.canonical);
         let prefixes: Vec<_> = instruments.iter().map(prefix).collect();
         let endpoint = Endpoint { url: V::FACTS.url.parse().unwrap(), time_unit: TimeUnit::Millisecond };
         let subscription = V::subscription(&endpoint, &instruments).unwrap();
-        let line = core.line(&subscription, 0, "venue-0.1".into(), &prefixes);
         let buffer = ReceiveBuffer::new(64 * 1024, Deframer::buffer_needed(MAX_FRAME));
         let deframer = Deframer::new(MAX_FRAME);
-        Rig { core, line, buffer, deframer, consumer, collector, controls: 0, drained: [0; Kind::ALL.len()] }
+        let (lines, shown, won) = (Vec::new(), Box::new([0; MAX_FRAME]), Twins::default());
+        let (controls, drained) = (0, [0; Kind::ALL.len()]);
+        let mut rig = Rig {
+            core,
+            subscription,
+            prefixes,
+            lines,
+            shown,
+            buffer,
+            deframer,
+            consumer,
+            collector,
+            won,
+            controls,
+            drained,
+        };
+        rig.join();
+        rig
+    }
+
+    /// One more connection, which shows everything again.
+    pub(crate) fn join(&mut self) {
+        let seat = self.lines.len();
+        let line = self.core.line(&self.subscription, 0, seat, format!("venue-{seat}.1"), &self.prefixes);
+        self.lines.push(line);
+    }
+
+    /// How often each connection was first, and second.
+    pub(crate) fn won(&self) -> Vec<(u64, u64)> {
+        self.won.standings().iter().map(|one| (one.first, one.second)).collect()
     }
 
     /// Receives all of `bytes`, as a connection's loop does, and drains the ring.
@@ -72,7 +107,7 @@ impl<V: Venue> Rig<V> {
         self.core.tick();
         self.collector.ask();
         self.core.batch_done();
-        assert!(self.collector.collect(|_| ()).is_some());
+        assert!(self.collector.collect(|measured| self.won.add(&measured.twins)).is_some());
     }
 
     fn process(&mut self) {
@@ -81,11 +116,15 @@ impl<V: Venue> Rig<V> {
         while let Some(message) = self.deframer.next(&mut self.buffer).unwrap() {
             match message {
                 Message::Text(payload) => {
-                    assert!(self.core.has_room(&self.line, payload));
-                    match self.core.text(&mut self.line, payload, received) {
-                        Outcome::Data => {}
-                        Outcome::Control(_) => self.controls += 1,
-                        Outcome::Rejected(reject) => panic!("{reject}"),
+                    for line in &mut self.lines {
+                        let shown = &mut self.shown[..payload.len()];
+                        shown.copy_from_slice(payload);
+                        assert!(self.core.has_room(line, shown));
+                        match self.core.text(line, shown, received) {
+                            Outcome::Data => {}
+                            Outcome::Control(_) => self.controls += 1,
+                            Outcome::Rejected(reject) => panic!("{reject}"),
+                        }
                     }
                 }
                 Message::Ping(_) | Message::Pong(_) => self.controls += 1,

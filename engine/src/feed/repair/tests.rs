@@ -51,7 +51,7 @@ impl Rig {
         let instrument = Instrument::new("BTCUSDT", "BTC/USDT".into());
         let subscription = Binance::subscription(&endpoint, &[instrument]).unwrap();
         let prefix = SymbolPrefix::new(1, "binance", "BTCUSDT", "BTC/USDT");
-        let line = core.line(&subscription, 0, "binance-0.1".into(), &[prefix]);
+        let line = core.line(&subscription, 0, 0, "binance-0.1".into(), &[prefix]);
         Rig { core, line, ring: consumer, wanted, found }
     }
 
