@@ -111,7 +111,7 @@ impl FeedCore {
         assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
         let overhead = avro::max_overhead(prefix, &line.name);
         let book = self.books.join(line, &instrument.symbol, prefix.clone(), &mut self.recorder.now.twins);
-        line.add(instrument, book, overhead);
+        line.add(instrument, book, self.books.at(book).left, overhead);
         let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
         if let Some(source) = source {
             self.books.repair(book, || Gaps::new(line.feed, Arc::new(instrument.clone()), source));

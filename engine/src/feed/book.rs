@@ -45,6 +45,8 @@ pub(super) struct Book {
     pub(super) carriers: u32,
     /// How many of them are level.
     pub(super) level: u32,
+    /// How many have ceased to carry it.
+    pub(super) left: u32,
     /// Those that wait, by the numbers of their lines, and the number of the first trade that each has to show.
     pub(super) waiting: Vec<(u64, i64)>,
 }
@@ -72,6 +74,7 @@ impl Books {
                 activity,
                 carriers: 0,
                 level: 0,
+                left: 0,
                 waiting: Vec::new(),
             });
             self.books.len() - 1
@@ -90,6 +93,7 @@ impl Books {
         }
         let book = &mut self.books[place.book];
         book.carriers -= 1;
+        book.left = book.left.wrapping_add(1);
         book.level -= u32::from(std::mem::take(&mut place.is_level));
         book.waiting.retain(|(waiting, _)| *waiting != line.number);
         if book.carriers == 0 {
@@ -187,6 +191,9 @@ impl Book {
             self.note_first(&mut measured.twins, line, trade, received, observation);
         }
         let tally = &mut measured.tally;
+        if observation != Observation::Repeated && self.carriers == 1 {
+            line.places[trade.instrument].left = self.left;
+        }
         match observation {
             Observation::InOrder => {
                 self.last_ns = trade.exchange_time_ns;

@@ -19,7 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const START_WAIT: Duration = Duration::from_millis(100);
 
 impl Books {
-    /// Whether other connections carry any of the frame's symbols, or frames with it wait.
+    /// Whether what a frame shows of any of its symbols may come by other connections, or have come by one that is gone, or
+    /// frames with it wait.
     #[inline]
     pub(super) fn are_shared<V>(&mut self, line: &Line<V>, trades: &[Trade<'_>]) -> bool {
         trades.iter().any(|trade| self.is_shared(line, trade.instrument))
@@ -28,7 +29,8 @@ impl Books {
     /// The same for one symbol.
     #[inline]
     pub(super) fn is_shared<V>(&mut self, line: &Line<V>, instrument: usize) -> bool {
-        self.of(line, instrument).carriers > 1 || line.places[instrument].held > 0
+        let (place, book) = (&line.places[instrument], self.of(line, instrument));
+        book.carriers > 1 || place.held > 0 || place.left != book.left
     }
 
     /// Whether a frame has to wait for other connections. Nothing is noted but which symbols the line is level in.

@@ -31,6 +31,9 @@ pub struct Line<V> {
 /// An instrument on a connection.
 pub(super) struct Place {
     pub(super) book: usize,
+    /// How many connections had ceased to carry it when this one began, or was last alone with a trade that nobody had
+    /// shown. If more have since, what it shows may have come by them.
+    pub(super) left: u32,
     /// Whether the connection is known to stand no further in the symbol's trades than what was published, so that what it
     /// shows next is the next to be published.
     pub(super) is_level: bool,
@@ -59,14 +62,15 @@ impl<V: Venue> Line<V> {
         }
     }
 
-    /// One more instrument, whose trades are kept in `book` and add so much to the texts of a frame.
-    pub(super) fn add(&mut self, instrument: &Instrument, book: usize, overhead: usize) {
+    /// One more instrument, whose trades are kept in `book`, which so many have `left`, and add so much to the texts of a
+    /// frame.
+    pub(super) fn add(&mut self, instrument: &Instrument, book: usize, left: u32, overhead: usize) {
         let shown = match V::SEQUENCE {
             SequenceRule::Unnamed => Recent::with_room(),
             SequenceRule::Contiguous | SequenceRule::Increasing | SequenceRule::Named => Recent::default(),
         };
         self.symbols.add(instrument, self.places.len());
-        self.places.push(Place { book, is_level: false, is_dropped: false, held: 0, shown, traded_at: None });
+        self.places.push(Place { book, left, is_level: false, is_dropped: false, held: 0, shown, traded_at: None });
         self.max_overhead = self.max_overhead.max(overhead + HEAD_LEN + MAX_NAMES);
     }
 

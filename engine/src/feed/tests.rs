@@ -177,3 +177,20 @@ fn trades_without_names_are_compared_one_by_one() {
     assert_eq!(leads.p50, 70);
     assert_eq!(core.tally().committed[Kind::Normalized as usize], 4);
 }
+
+#[test]
+fn what_came_by_a_connection_that_is_gone_is_not_published_again() {
+    let (mut core, _consumer) = core(RING_BYTES);
+    let mut a = line_of(&mut core, 0, "BTCUSDT");
+    core.text(&mut a, &mut frame(1), Nanos(0));
+    let mut b = line_of(&mut core, 1, "BTCUSDT");
+    core.text(&mut b, &mut frame(1), Nanos(0));
+    (2..=5).for_each(|id| drop(core.text(&mut a, &mut frame(id), Nanos(0))));
+    core.retire(&mut a);
+    (2..=5).for_each(|id| drop(core.text(&mut b, &mut frame(id), Nanos(0))));
+    assert_eq!(core.tally().committed, [5, 5, 0]);
+    // Alone, it publishes all that it gets, as the first one did.
+    core.text(&mut b, &mut frame(6), Nanos(0));
+    core.text(&mut b, &mut frame(6), Nanos(0));
+    assert_eq!((core.tally().committed, core.tally().duplicates), ([7, 6, 0], 6));
+}
