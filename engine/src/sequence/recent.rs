@@ -3,8 +3,11 @@
 //! They stand in a ring, the oldest is overwritten. A table says where the latest of each digest stands: open addressing,
 //! never more than half full, so that a look-up takes a probe or two however many trades are remembered.
 
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+
 use super::{Observation, Position, RECENT, Remembered};
-use crate::fnv1a::Fnv1a;
 use crate::trade::{Content, TradeId};
 
 /// Slots of the table, a power of two.
@@ -186,10 +189,10 @@ fn home(digest: u64) -> usize {
     (digest.wrapping_mul(SPREAD) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
 }
 
+/// A name's digest, for this run only.
+#[inline]
 fn digest_of(name: &str) -> u64 {
-    let mut digest = Fnv1a::default();
-    digest.text(name);
-    digest.finish()
+    FixedState::with_seed(SPREAD).hash_one(name)
 }
 
 #[cfg(test)]
