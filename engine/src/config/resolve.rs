@@ -9,7 +9,7 @@ mod topics;
 
 use url::Url;
 
-use super::{Config, Cores, Limits, Repair, Session, file};
+use super::{Config, Cores, Limits, Repair, file};
 use crate::cores::Choice;
 
 /// A ring must hold so many of the longest messages.
