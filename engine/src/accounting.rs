@@ -62,6 +62,19 @@ impl Repairs {
     }
 }
 
+/// What became of connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sessions {
+    /// Attempts to connect that failed, and connections that ended before any market data had come.
+    pub failed: u64,
+    /// Times that an address was left alone since it had failed for long.
+    pub breakers_opened: u64,
+    /// Connections whose place another took before they had to go.
+    pub replaced: u64,
+    /// Subscriptions made anew since they had fallen silent.
+    pub resubscribed: u64,
+}
+
 /// What one feed core has counted since it began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FeedTally {
@@ -87,6 +100,8 @@ pub struct FeedTally {
     pub duplicates: u64,
     /// Connections made anew after one broke.
     pub reconnects: u64,
+    /// What else became of connections.
+    pub sessions: Sessions,
 }
 
 /// What one producer core has counted since it began.
@@ -166,6 +181,10 @@ impl AddAssign for FeedTally {
         self.late += other.late;
         self.duplicates += other.duplicates;
         self.reconnects += other.reconnects;
+        self.sessions.failed += other.sessions.failed;
+        self.sessions.breakers_opened += other.sessions.breakers_opened;
+        self.sessions.replaced += other.sessions.replaced;
+        self.sessions.resubscribed += other.sessions.resubscribed;
     }
 }
 

@@ -191,6 +191,7 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "late": accounting.feed.late,
         "duplicates": accounting.feed.duplicates,
         "reconnects": accounting.feed.reconnects,
+        "sessions": accounting.feed.sessions,
         "ring_full": accounting.feed.ring_full,
         "queue_full": accounting.producer.queue_full,
     })

@@ -211,6 +211,8 @@ impl Summary {
             repaired = feed.repairs.gaps,
             unrepaired = feed.repairs.all_given_up(),
             reconnects = feed.reconnects,
+            replaced = feed.sessions.replaced,
+            failed_attempts = feed.sessions.failed,
             p50 = at(0.5),
             p99 = at(0.99),
             p99_9 = at(0.999),

@@ -154,11 +154,13 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
     }
 
     /// Subscriptions that stand but have fallen silent are made anew, and if that does not help, the connection is.
-    pub(super) fn wake_silent(&mut self, books: &mut Books, now: Nanos) {
+    /// Returns how many are made anew.
+    pub(super) fn wake_silent(&mut self, books: &mut Books, now: Nanos) -> u64 {
         if now.since(self.checked_at) < SILENCE_CHECK.as_nanos() as u64 {
-            return;
+            return 0;
         }
         self.checked_at = now;
+        let mut made_anew = 0;
         let Leg { line, woken, .. } = self;
         woken.retain(|(place, at)| line.places[*place].traded_at.is_none_or(|last| last <= *at));
         for place in 0..self.line.places.len() {
@@ -184,8 +186,10 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             } else {
                 tracing::warn!(connection, symbol, silent_s, "the subscription has fallen silent: it is made anew");
                 self.woken.push((place, now));
+                made_anew += 1;
             }
         }
+        made_anew
     }
 
     /// The connection carries one more instrument.

@@ -192,7 +192,9 @@ impl<V: Venue, O: Outside> Seat<V, O> {
 
     /// Notes a failure. Returns the wait before the next attempt.
     fn failed(&self, address: usize) -> Duration {
+        self.core.borrow_mut().tally().sessions.failed += 1;
         if let Some(wait) = self.addresses(|addresses, now| addresses.failed(address, now)) {
+            self.core.borrow_mut().tally().sessions.breakers_opened += 1;
             let url = self.way(address).map(|way| shown(&way.endpoint.url).to_string());
             let (exchange, url) = (V::FACTS.exchange, url.unwrap_or_default());
             let probe_in_s = wait.as_secs();
@@ -311,6 +313,9 @@ impl<V: Venue, O: Outside> Seat<V, O> {
     fn report(&self, leg: &Leg<V, O::Stream>, ended: &Ended) {
         let connection = leg.line.name();
         let others = self.legs.borrow().len();
+        if matches!(ended, Ended::Replaced(_)) {
+            self.core.borrow_mut().tally().sessions.replaced += 1;
+        }
         match ended {
             Ended::Stopping | Ended::Dissolved | Ended::Replaced(_) => {
                 tracing::info!(connection, "connection ended: {ended}")
@@ -343,7 +348,8 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
             leg.tick(now);
             self.credit(leg);
             let core = &mut *self.core.borrow_mut();
-            leg.wake_silent(&mut core.books, now);
+            let made_anew = leg.wake_silent(&mut core.books, now);
+            core.tally().sessions.resubscribed += made_anew;
             if !leg.line.held.is_empty() {
                 core.release(&mut leg.line, now);
             }

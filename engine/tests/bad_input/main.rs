@@ -173,6 +173,7 @@ fn an_exchange_that_goes_is_connected_to_again() {
     assert_eq!(world.read(Kind::Normalized, 5).len(), 5);
     let accounting = world.finish(peer);
     assert_eq!((accounting.feed.trades, accounting.feed.gaps, accounting.feed.reconnects), (5, 0, 3));
+    assert_eq!((accounting.feed.sessions.replaced, accounting.feed.sessions.failed), (1, 0));
     assert_eq!(accounting.feed.frames.control, 6);
 }
 
