@@ -182,6 +182,7 @@ impl Engine {
         }
         let added = self.roster.added(config);
         let schema_ids = if added.is_empty() { Vec::new() } else { self.prepare(config, &added)? };
+        added.iter().for_each(|feed| repair::announce(feed, self.config.repair.enabled));
         let (orders, changed) = self.roster.change(config, &schema_ids);
         for (core, order) in orders {
             // A core that has ended is noticed elsewhere.
@@ -206,11 +207,11 @@ impl Engine {
         let kafka = on_housekeeping(&self.plan, || Kafka::new(&client_config))?;
         let in_force = Config { feeds: config.feeds.clone(), ..self.config.clone() };
         let schema_ids = register(&in_force, added, &kafka)?;
-        for feed in added {
+        for (place, feed) in (self.roster.next_place()..).zip(added) {
             for (sender, bell) in &self.new_routes {
                 let (done, outcome) = bounded(1);
                 let topics = Kind::ALL.map(|kind| feed.topic(kind).to_string());
-                let route = NewRoute { exchange: feed.protocol.exchange().to_string(), topics, done };
+                let route = NewRoute { feed: place, exchange: feed.protocol.exchange().to_string(), topics, done };
                 sender.send(route).context("a producer core has ended")?;
                 bell.ring();
                 let added = outcome.recv_timeout(COLLECT_TIMEOUT).context("a producer core does not answer")?;
@@ -218,6 +219,11 @@ impl Engine {
             }
         }
         Ok(schema_ids)
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Where everything runs.

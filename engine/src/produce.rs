@@ -48,6 +48,8 @@ pub struct Route {
 
 /// A route that is wanted at run time.
 pub struct NewRoute {
+    /// The feed's number. What an attempt that failed has left there is replaced.
+    pub feed: usize,
     /// See [`Route::exchange`].
     pub exchange: String,
     /// The topics' names, by [`Kind`].
@@ -151,10 +153,11 @@ impl ProducerCore {
 
     /// Adds the routes that are wanted.
     fn add_routes(&mut self) {
-        while let Ok(NewRoute { exchange, topics, done }) = self.new_routes.try_recv() {
+        while let Ok(NewRoute { feed, exchange, topics, done }) = self.new_routes.try_recv() {
             let topics = topics.each_ref().map(|name| self.kafka.topic(name).map_err(|error| error.to_string()));
             let added = match topics {
                 [Ok(raw), Ok(normalized), Ok(dlq)] => {
+                    self.routes.truncate(feed);
                     self.routes.push(Route { exchange, topics: [raw, normalized, dlq] });
                     Ok(())
                 }

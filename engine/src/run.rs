@@ -95,7 +95,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         report.add(&interval.hops, started.elapsed());
         summary.add(interval);
     }
-    let plan = engine.plan().clone();
+    let (plan, config) = (engine.plan().clone(), engine.config().clone());
     tracing::info!("stopping: draining the rings and waiting for the broker");
     let stopped = engine.stop();
     report.add(&stopped.last.hops, started.elapsed());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// A wish from outside.
@@ -16,7 +16,10 @@ pub enum Wish {
 }
 
 /// SIGINT, SIGTERM and SIGHUP.
-pub struct Signals(Receiver<Wish>);
+pub struct Signals {
+    stop: Receiver<()>,
+    reload: Receiver<()>,
+}
 
 impl Signals {
     /// Takes the signals over. A second wish to stop while the first is being obeyed ends the process at once.
@@ -24,27 +27,34 @@ impl Signals {
     /// # Errors
     /// If they cannot be taken over.
     pub fn install() -> anyhow::Result<Self> {
-        let (sender, receiver) = bounded(16);
+        // One wish of a kind that waits is enough.
+        let ((to_stop, stop), (to_reload, reload)) = (bounded(1), bounded(1));
         let mut signals =
             signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals cannot be handled")?;
         let listen = move || {
             let mut stop_was_asked = false;
             for signal in signals.forever() {
-                let wish = if signal == SIGHUP { Wish::Reload } else { Wish::Stop };
-                if wish == Wish::Stop && std::mem::replace(&mut stop_was_asked, true) {
+                let wished = if signal == SIGHUP { &to_reload } else { &to_stop };
+                if signal != SIGHUP && std::mem::replace(&mut stop_was_asked, true) {
                     eprintln!("stopped at once: what was in flight is not known to have arrived");
                     std::process::exit(1);
                 }
-                // Whoever has as many wishes before it needs no further one.
-                let _ = sender.try_send(wish);
+                let _ = wished.try_send(());
             }
         };
         std::thread::Builder::new().name("k2-signals".into()).spawn(listen).context("signals cannot be handled")?;
-        Ok(Signals(receiver))
+        Ok(Signals { stop, reload })
     }
 
-    /// Waits for a wish, no longer than `longest`.
+    /// Waits for a wish, no longer than `longest`. The wish to stop goes first.
     pub fn wait(&self, longest: Duration) -> Option<Wish> {
-        self.0.recv_timeout(longest).ok()
+        if self.stop.try_recv().is_ok() {
+            return Some(Wish::Stop);
+        }
+        select! {
+            recv(self.stop) -> _ => Some(Wish::Stop),
+            recv(self.reload) -> _ => Some(Wish::Reload),
+            default(longest) => None,
+        }
     }
 }

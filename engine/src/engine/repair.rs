@@ -7,17 +7,11 @@ use crate::cores::Plan;
 use crate::net::tls;
 use crate::repair::{Link, Patience, Repairer, Source};
 
-/// Starts the repairer if a feed's gaps can be repaired, and says of which they cannot. Each feed core gets a link to it.
+/// Starts the repairer, unless nothing is to be repaired, and says which feeds' gaps are. Each feed core gets a link to it.
 pub(super) fn start(config: &Config, plan: &Plan) -> Result<(Option<Repairer>, Vec<Link>), String> {
     let sources: Vec<_> = config.feeds.iter().map(source).collect();
-    for (feed, source) in config.feeds.iter().zip(&sources) {
-        let (exchange, protocol) = (feed.protocol.exchange(), feed.protocol.name());
-        match source {
-            Some(source) => tracing::info!(exchange, protocol, rest_url = %shown(&source.url), "gaps are repaired"),
-            None => tracing::info!(exchange, protocol, "{}", feed.unrepaired(config.repair.enabled)),
-        }
-    }
-    if sources.iter().all(Option::is_none) {
+    config.feeds.iter().for_each(|feed| announce(feed, config.repair.enabled));
+    if !config.repair.enabled {
         return Ok((None, Vec::new()));
     }
     // That the file can be read has been seen when the connections' settings were made.
@@ -29,6 +23,15 @@ pub(super) fn start(config: &Config, plan: &Plan) -> Result<(Option<Repairer>, V
     let (max_trades, cpus) = (config.repair.max_trades, plan.housekeeping.clone());
     let (repairer, links) = Repairer::start(sources, max_trades, plan.feed.len(), roots, cpus, Patience::default())?;
     Ok((Some(repairer), links))
+}
+
+/// Says whether the gaps of a feed are repaired.
+pub(super) fn announce(feed: &Feed, is_repaired: bool) {
+    let (exchange, protocol) = (feed.protocol.exchange(), feed.protocol.name());
+    match source(feed).filter(|_| is_repaired) {
+        Some(source) => tracing::info!(exchange, protocol, rest_url = %shown(&source.url), "gaps are repaired"),
+        None => tracing::info!(exchange, protocol, "{}", feed.unrepaired(is_repaired)),
+    }
 }
 
 /// Where the gaps of a feed are filled from.

@@ -133,6 +133,11 @@ impl Roster {
         }
     }
 
+    /// The place of the next feed that is added.
+    pub(super) fn next_place(&self) -> usize {
+        self.feeds.len()
+    }
+
     /// The feeds of `config` that are not carried yet.
     pub(super) fn added<'a>(&self, config: &'a Config) -> Vec<&'a Feed> {
         let pairs = self.pair(config);
@@ -171,17 +176,26 @@ impl Roster {
         (orders, changed)
     }
 
-    /// Feeds that are carried, with those of `config` that go on with them: of the same protocol for the same topics.
+    /// Feeds that are carried, with those of `config` that go on with them: of the same protocol for the same topics, those
+    /// with most instruments in common first.
     fn pair(&self, config: &Config) -> Vec<(usize, usize)> {
         let identity =
             |feed: &Feed| (feed.protocol, feed.topic.clone(), feed.topic_raw.clone(), feed.topic_dlq.clone());
+        let carried = self.feeds.iter().enumerate().filter(|(_, standing)| !standing.groups.is_empty());
+        let mut candidates = Vec::new();
+        for (old, standing) in carried {
+            let mine: Vec<_> = standing.groups.iter().flat_map(|group| &group.instruments).collect();
+            for (new, feed) in config.feeds.iter().enumerate() {
+                if identity(&standing.feed) == identity(feed) {
+                    let common = feed.instruments().filter(|one| mine.contains(one)).count();
+                    candidates.push((common, old, new));
+                }
+            }
+        }
+        candidates.sort_by_key(|(common, ..)| Reverse(*common));
         let mut pairs: Vec<(usize, usize)> = Vec::new();
-        for (new, feed) in config.feeds.iter().enumerate() {
-            let goes_on = |(place, standing): &(usize, &Standing)| {
-                let is_free = !pairs.iter().any(|(taken, _)| taken == place);
-                is_free && !standing.groups.is_empty() && identity(&standing.feed) == identity(feed)
-            };
-            if let Some((old, _)) = self.feeds.iter().enumerate().find(goes_on) {
+        for (_, old, new) in candidates {
+            if !pairs.iter().any(|(taken, other)| *taken == old || *other == new) {
                 pairs.push((old, new));
             }
         }
@@ -208,9 +222,14 @@ impl Roster {
     }
 
     fn change_feed(&mut self, place: usize, feed: &Feed, orders: &mut Vec<(usize, Order)>, changed: &mut Changed) {
-        // On which core it is does not change.
-        let new = Feed { core: self.feeds[place].feed.core, ..feed.clone() };
+        // These do not change.
+        let Feed { core, rest_url, .. } = self.feeds[place].feed.clone();
+        let new = Feed { core, rest_url, ..feed.clone() };
         let old = std::mem::replace(&mut self.feeds[place].feed, new);
+        if old.core != feed.core || old.rest_url != feed.rest_url {
+            let exchange = feed.protocol.exchange();
+            tracing::warn!(exchange, "core or rest_url of a feed has changed: that takes effect at the next start");
+        }
         let carried: Vec<_> =
             self.feeds[place].groups.iter().map(|group| (group.core, group.instruments.clone())).collect();
         let wanted: Vec<_> = feed.instruments().cloned().collect();
@@ -418,6 +437,15 @@ mod tests {
         assert_eq!(changed(&more, &kraken, 1), (vec!["0: okx-0  -> ".to_string()], gone));
         let come = Changed { feeds_added: 1, symbols_added: 1, ..Changed::default() };
         assert_eq!(changed(&kraken, &same, 2), (vec!["1: +okx-0 BTC-USDT".to_string()], come));
+    }
+
+    #[test]
+    fn of_feeds_for_the_same_topics_those_go_on_that_have_most_in_common() {
+        let okx = |symbols: &[&str]| feed("okx", symbols, "");
+        let (one, other) = (okx(&["BTC-USDT", "ETH-USDT"]), okx(&["SOL-USDT"]));
+        let both = one.clone() + &other;
+        assert_eq!(changed(&both, &(other.clone() + &one), 1), (vec![], Changed::default()), "in another order");
+        assert_eq!(changed(&both, &other, 1).0, ["0: okx-0  -> "]);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Book {
     /// When the trade with the highest number took place.
     last_ns: i64,
     activity: Activity,
+    /// Whether the configuration does not want it any more.
+    is_unwanted: bool,
     /// How many connections carry it.
     pub(super) carriers: u32,
     /// How many of them are level.
@@ -65,13 +67,14 @@ impl Books {
             let (tracker, activity) = (Tracker::new(V::SEQUENCE), Activity::default());
             self.books.push(Book {
                 symbol: symbol.to_string(),
-                prefix,
+                prefix: prefix.clone(),
                 tracker,
                 seat: line.seat,
                 firsts: None,
                 gaps: None,
                 last_ns: 0,
                 activity,
+                is_unwanted: false,
                 carriers: 0,
                 level: 0,
                 left: 0,
@@ -81,12 +84,13 @@ impl Books {
         });
         let book = &mut self.books[place];
         book.compare::<V>(line.seat, twins);
+        (book.prefix, book.is_unwanted) = (prefix, false);
         book.carriers += 1;
         place
     }
 
     /// A connection carries the instrument no longer.
-    pub(super) fn leave<V>(&mut self, line: &mut Line<V>, instrument: usize) {
+    pub(super) fn leave<V: Venue>(&mut self, line: &mut Line<V>, instrument: usize) {
         let place = &mut line.places[instrument];
         if std::mem::replace(&mut place.is_dropped, true) {
             return;
@@ -98,15 +102,16 @@ impl Books {
         book.waiting.retain(|(waiting, _)| *waiting != line.number);
         if book.carriers == 0 {
             book.activity.interrupted();
+            book.forget_unwanted::<V>();
         }
     }
 
-    /// A symbol that nobody carries any more is not wanted: if it comes back, what came meanwhile is no gap.
-    pub(super) fn forget<V: Venue>(&mut self, place: usize) {
-        let book = &mut self.books[place];
-        if book.carriers == 0 {
-            book.tracker = Tracker::new(V::SEQUENCE);
-            book.activity = Activity::default();
+    /// The configuration does not want a symbol of a feed any more, or wants it again.
+    pub(super) fn want<V: Venue>(&mut self, feed: u16, symbol: &str, is_wanted: bool) {
+        if let Some(place) = self.places.get(&(feed, symbol.to_string())) {
+            let book = &mut self.books[*place];
+            book.is_unwanted = !is_wanted;
+            book.forget_unwanted::<V>();
         }
     }
 
@@ -158,6 +163,14 @@ impl Books {
 }
 
 impl Book {
+    /// If a symbol that was not wanted comes back, what came meanwhile is no gap.
+    fn forget_unwanted<V: Venue>(&mut self) {
+        if self.is_unwanted && self.carriers == 0 {
+            self.tracker = Tracker::new(V::SEQUENCE);
+            self.activity = Activity::default();
+        }
+    }
+
     /// From when on a second connection, however often made anew, carries the symbol, they are compared.
     fn compare<V: Venue>(&mut self, seat: usize, twins: &mut Twins) {
         if seat == self.seat && self.firsts.is_none() {

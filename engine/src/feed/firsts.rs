@@ -41,8 +41,8 @@ impl Firsts {
     /// A connection has shown a trade that was not shown before.
     #[inline]
     pub(super) fn shown<V>(&mut self, line: &Line<V>, Remembered { place, tag }: Remembered, received: Nanos) {
-        if let Some(by) = self.twin(line) {
-            self.trades[place] = First { received, tag, by, shown_by: bit(line) };
+        if let Some((by, shown_by)) = self.twin(line) {
+            self.trades[place] = First { received, tag, by, shown_by };
         }
     }
 
@@ -56,13 +56,13 @@ impl Firsts {
         Remembered { place, tag }: Remembered,
         received: Nanos,
     ) {
-        let Some(by) = self.twin(line) else { return };
+        let Some((by, bit)) = self.twin(line) else { return };
         let first = &mut self.trades[place];
         // It came by another way, or before there were twins; or it is shown by this one again.
-        if first.tag != tag || first.shown_by == 0 || first.shown_by & bit(line) != 0 {
+        if first.tag != tag || first.shown_by == 0 || first.shown_by & bit != 0 {
             return;
         }
-        first.shown_by |= bit(line);
+        first.shown_by |= bit;
         if received < first.received {
             twins.record(by.into(), first.by.into(), first.received.since(received));
             (first.received, first.by) = (received, by);
@@ -71,15 +71,11 @@ impl Firsts {
         }
     }
 
-    /// The place of the line's connection among the measured.
+    /// The place of the line's connection among the measured, and its bit.
     #[inline]
-    fn twin<V>(&self, line: &Line<V>) -> Option<u16> {
-        let (_, place) = self.seats.iter().find(|(seat, _)| *seat == line.seat)?;
-        u16::try_from(*place).ok()
+    fn twin<V>(&self, line: &Line<V>) -> Option<(u16, u16)> {
+        let number = self.seats.iter().position(|(seat, _)| *seat == line.seat)?;
+        // After as many reloads as that, two may share a bit, and one of them is then not measured.
+        Some((u16::try_from(self.seats[number].1).ok()?, 1 << (number % u16::BITS as usize)))
     }
-}
-
-/// The bit of the line's seat. Those that carry the same symbols have numbers that follow each other.
-fn bit<V>(line: &Line<V>) -> u16 {
-    1 << (line.seat % u16::BITS as usize)
 }

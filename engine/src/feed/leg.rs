@@ -207,13 +207,13 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
         }
     }
 
-    /// The place of a symbol that the connection carries and is to go on carrying.
-    pub(super) fn wanted(&self, symbol: &str) -> Option<usize> {
-        let is_wanted = |place: &usize| {
-            let goes = self.moving.iter().any(|(moving, _)| moving == place);
-            self.symbols[*place] == symbol && !self.line.places[*place].is_dropped && !goes
-        };
-        (0..self.symbols.len()).find(is_wanted)
+    /// The place of a symbol that the connection carries. If it was to go, it stays.
+    pub(super) fn take_back(&mut self, symbol: &str) -> Option<usize> {
+        let carries = |place: &usize| self.symbols[*place] == symbol && !self.line.places[*place].is_dropped;
+        let place = (0..self.symbols.len()).find(carries)?;
+        self.moving.retain(|(moving, _)| *moving != place);
+        self.session.subscriptions().want_again(place);
+        Some(place)
     }
 
     /// Sees to instruments that go. Returns whether any are left.
@@ -221,7 +221,8 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
         let Leg { moving, line, session, .. } = self;
         moving.retain(|(place, since)| {
             let traded_at = line.places[*place].traded_at.map_or(*since, |at| at.max(*since));
-            let is_quiet = now.since(traded_at) > QUIET_MOVE.as_nanos() as u64;
+            // Another one must carry it at least.
+            let is_quiet = now.since(traded_at) > QUIET_MOVE.as_nanos() as u64 && books.of(line, *place).carriers > 1;
             let goes = is_quiet || books.is_elsewhere(line, *place);
             if goes {
                 session.subscriptions().leave(*place);
@@ -232,11 +233,15 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             if session.subscriptions().is_gone(place) && !line.places[place].is_dropped && line.places[place].held == 0
             {
                 books.leave(line, place);
-                books.forget::<V>(line.places[place].book);
                 line.symbols.remove(place);
             }
         }
         line.places.iter().any(|place| !place.is_dropped)
+    }
+
+    /// Whether the connection was ended, though its reader may not know yet.
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut
     }
 
     /// Another connection is to take this one's place.

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam::channel::TryRecvError;
 use rustls::ClientConfig;
 use url::Url;
 
@@ -132,7 +133,12 @@ impl Outside for Machine {
         loop {
             match receiver.try_recv() {
                 Ok(outcome) => return outcome,
-                Err(_) => glommio::timer::sleep(DIAL_POLL).await,
+                Err(TryRecvError::Empty) => glommio::timer::sleep(DIAL_POLL).await,
+                Err(TryRecvError::Disconnected) => {
+                    return Err(DialError::Io(io::Error::other(
+                        "the thread that connects has ended by a broken invariant",
+                    )));
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::pace::Pace;
 use crate::session::backoff::Bounds;
 use crate::session::breaker::{Addresses, Choice};
 use crate::session::{Backoff, Session};
-use crate::venue::{Protocol, Requests, Subscription, Venue};
+use crate::venue::{Instrument, Protocol, Requests, Subscription, Venue};
 
 /// How often one that waits looks whether the engine stops.
 const LONGEST_REST: Duration = Duration::from_millis(50);
@@ -57,6 +57,14 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    fn instruments(&self) -> &[Instrument] {
+        self.ways.first().map(|way| way.instruments.as_slice()).unwrap_or_default()
+    }
+
+    fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.instruments().iter().map(|instrument| instrument.symbol.as_str())
+    }
+
     fn addresses_differ(&self, other: &Assignment) -> bool {
         let endpoints = |one: &Assignment| one.ways.iter().map(|way| way.endpoint.clone()).collect::<Vec<_>>();
         endpoints(self) != endpoints(other)
@@ -163,14 +171,20 @@ impl<V: Venue, O: Outside> Seat<V, O> {
             }
             match self.outside.dial(&way.endpoint.url).await {
                 // It came too late: nobody would tell it to end.
-                Ok(mut dialed) if self.is_stopping.get() || self.wants_nothing() => dialed.stream.shut(),
+                Ok(mut dialed) if self.is_stopping.get() || self.wants_nothing() => {
+                    dialed.stream.shut();
+                    self.addresses(|addresses, now| addresses.give_back(address, now));
+                }
                 Ok(mut dialed) => match self.way(address).filter(|now| now.endpoint == way.endpoint) {
                     Some(way) => {
                         self.is_connecting.set(false);
                         return self.begin(dialed, way, address).await;
                     }
                     // The configuration has changed meanwhile.
-                    None => dialed.stream.shut(),
+                    None => {
+                        dialed.stream.shut();
+                        self.addresses(|addresses, now| addresses.give_back(address, now));
+                    }
                 },
                 Err(error) => {
                     if let Some(after) = error.retry_after() {
@@ -321,22 +335,29 @@ impl<V: Venue, O: Outside> Seat<V, O> {
                 tracing::info!(connection, "connection ended: {ended}")
             }
             _ if others > 0 => {
-                tracing::warn!(connection, others, "connection ended, another carries on: {ended}");
-            }
-            // Elsewhere the exchange may be well, unless this one had brought nothing, either.
-            _ if leg.leaving.is_some() && leg.is_proven => {
-                tracing::warn!(connection, retry_in_ms = 0, "connection ended: {ended}");
-            }
-            _ if leg.is_proven => {
-                let wait = self.backoff.borrow_mut().next_wait();
-                self.rests_until.set(self.outside.now().plus(wait));
-                tracing::warn!(connection, retry_in_ms = wait.as_millis() as u64, "connection ended: {ended}");
+                let retry_in_ms = self.wait_after(leg).as_millis() as u64;
+                tracing::warn!(connection, others, retry_in_ms, "connection ended, another carries on: {ended}");
             }
             _ => {
-                let retry_in_ms = self.failed(leg.address).as_millis() as u64;
-                tracing::warn!(connection, retry_in_ms, "connection ended before any trade came: {ended}");
+                let retry_in_ms = self.wait_after(leg).as_millis() as u64;
+                let is_proven = leg.is_proven;
+                tracing::warn!(connection, retry_in_ms, is_proven, "connection ended: {ended}");
             }
         }
+    }
+
+    /// How long to wait after the end of a connection before another is made.
+    fn wait_after(&self, leg: &Leg<V, O::Stream>) -> Duration {
+        if !leg.is_proven {
+            return self.failed(leg.address);
+        }
+        // One that was to go anyway says nothing against the next.
+        if leg.leaving.is_some() {
+            return Duration::ZERO;
+        }
+        let wait = self.backoff.borrow_mut().next_wait();
+        self.rests_until.set(self.outside.now().plus(wait));
+        wait
     }
 }
 
@@ -368,21 +389,24 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
     fn change(self: Rc<Self>, assignment: Assignment, moved: &[String]) {
         let before = self.assignment.replace(assignment);
         let now = &*self.assignment.borrow();
-        let goes_elsewhere = before.addresses_differ(now) || now.ways.iter().any(|way| way.by_address);
+        let core = &mut *self.core.borrow_mut();
+        for symbol in before.symbols().filter(|symbol| !now.symbols().any(|other| other == *symbol)) {
+            core.books.want::<V>(now.feed, symbol, moved.iter().any(|other| other == symbol));
+        }
+        now.symbols().for_each(|symbol| core.books.want::<V>(now.feed, symbol, true));
         let legs = self.legs.borrow();
         let Some(youngest) = legs.last() else { return };
         let leg = &mut *youngest.borrow_mut();
-        let time = self.outside.now();
-        let wanted = now.ways.first().map(|way| way.instruments.as_slice()).unwrap_or_default();
-        let is_wanted = |symbol: &String| wanted.iter().any(|one| one.symbol == *symbol);
-        if goes_elsewhere && !wanted.is_empty() {
+        let goes_elsewhere = before.addresses_differ(now) || now.ways.iter().any(|way| way.by_address);
+        if goes_elsewhere && !now.prefixes.is_empty() {
             return leg.leave(Leaving::Changed);
         }
-        let gone: Vec<_> = (0..leg.symbols.len()).filter(|place| !is_wanted(&leg.symbols[*place])).collect();
+        let is_gone = |place: &usize| !now.symbols().any(|symbol| leg.symbols[*place] == symbol);
+        let gone: Vec<_> = (0..leg.symbols.len()).filter(is_gone).collect();
+        let time = self.outside.now();
         gone.into_iter().for_each(|place| leg.unwant(place, moved.contains(&leg.symbols[place]), time));
-        let core = &mut *self.core.borrow_mut();
-        for (instrument, prefix) in wanted.iter().zip(&now.prefixes) {
-            match leg.wanted(&instrument.symbol) {
+        for (instrument, prefix) in now.instruments().iter().zip(&now.prefixes) {
+            match leg.take_back(&instrument.symbol) {
                 Some(place) => core.books.of(&leg.line, place).prefix = prefix.clone(),
                 None => leg.want(core, instrument, prefix),
             }
@@ -406,21 +430,31 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
 
 /// Ends the old connection once the new one is level with it in all that it carries.
 fn hand_over<V: Venue, S: ByteStream>(old: &mut Leg<V, S>, new: &mut Leg<V, S>, now: Nanos) {
-    let passed = |since: Nanos, time: Duration| now.since(since) > time.as_nanos() as u64;
-    let is_level = |place: usize| {
-        let subscriptions = new.session.subscriptions();
-        if subscriptions.is_without(place) {
-            return true;
-        }
-        let Some(since) = subscriptions.standing_since(place) else { return false };
-        let old_place = old.symbols.iter().position(|symbol| *symbol == new.symbols[place]);
-        let old_last = old_place.and_then(|place| old.line.places[place].traded_at);
-        let is_quiet = passed(since, QUIET) && old_last.is_none_or(|last| passed(last, QUIET));
-        new.line.places[place].is_level || is_quiet
-    };
-    if new.line.held.is_empty() && (0..new.symbols.len()).all(is_level) {
+    if old.is_shut() || new.is_shut() {
+        return;
+    }
+    if new.line.held.is_empty() && (0..new.symbols.len()).all(|place| is_level(old, new, place, now)) {
         old.end(Ended::Replaced(old.leaving.unwrap_or(Leaving::Changed)));
-    } else if passed(new.began, LONGEST_OVERLAP) {
+    } else if passed(new.began, LONGEST_OVERLAP, now) {
         new.end(Ended::Useless);
     }
+}
+
+/// Whether the new connection can do without the old one in an instrument.
+fn is_level<V: Venue, S: ByteStream>(old: &Leg<V, S>, new: &Leg<V, S>, place: usize, now: Nanos) -> bool {
+    let old_place = old.symbols.iter().position(|symbol| *symbol == new.symbols[place]);
+    let subscriptions = new.session.subscriptions_now();
+    if subscriptions.is_without(place) {
+        // What the exchange refuses the new one, the old one may have.
+        let old_stands = |place| old.session.subscriptions_now().standing_since(place).is_some();
+        return subscriptions.is_gone(place) || !old_place.is_some_and(old_stands);
+    }
+    let Some(since) = subscriptions.standing_since(place) else { return false };
+    let old_last = old_place.and_then(|place| old.line.places[place].traded_at);
+    let is_quiet = passed(since, QUIET, now) && old_last.is_none_or(|last| passed(last, QUIET, now));
+    new.line.places[place].is_level || is_quiet
+}
+
+fn passed(since: Nanos, time: Duration, now: Nanos) -> bool {
+    now.since(since) > time.as_nanos() as u64
 }

@@ -153,6 +153,15 @@ impl Addresses {
         }
     }
 
+    /// An attempt has come to nothing, for no fault of the address.
+    pub fn give_back(&mut self, address: usize, now: Nanos) {
+        if let Some(breaker) = self.breakers.get_mut(address)
+            && let State::HalfOpen { wait, .. } = breaker.0
+        {
+            breaker.0 = State::Open { until: now, wait };
+        }
+    }
+
     /// An attempt has failed, or its connection has ended without any market data. Returns the wait if its breaker
     /// opens. The next address is preferred from now on. One that is none of these any more is none of ours.
     pub fn failed(&mut self, address: usize, now: Nanos) -> Option<Duration> {
@@ -206,6 +215,8 @@ mod tests {
         assert_eq!(addresses.choose(at(154)), Choice::WaitUntil(at(155)));
         assert_eq!(addresses.choose(at(155)), Choice::Attempt(0));
         assert_eq!(addresses.choose(at(156)), Choice::WaitUntil(at(215)), "one probe at a time");
+        addresses.give_back(0, at(156));
+        assert_eq!(addresses.choose(at(156)), Choice::Attempt(0));
         assert!(addresses.proven(0));
         assert_eq!(addresses.choose(at(157)), Choice::Attempt(0));
         assert!(!addresses.proven(0));

@@ -83,6 +83,11 @@ impl Session {
         &mut self.subscriptions
     }
 
+    /// The connection's subscriptions, to look at.
+    pub fn subscriptions_now(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
     /// What to do at `now`; to be asked until it says [`Step::Wait`], and again a moment later.
     pub fn step(&mut self, now: Nanos) -> Step {
         let passed = |since: Nanos, time: Duration| now.since(since) > time.as_nanos() as u64;
@@ -104,7 +109,7 @@ impl Session {
             (self.sent_at, self.sent_any) = (now, true);
             return Step::Send(text);
         }
-        let has_none = self.subscriptions.count() == 0 && !self.subscriptions.is_pending();
+        let has_none = self.subscriptions.are_all_refused();
         if has_none && passed(self.refused_at, REFUSAL_GRACE) {
             return Step::GiveUp("all subscriptions were refused");
         }

@@ -119,6 +119,16 @@ impl Subscriptions {
         };
     }
 
+    /// The instrument is wanted after all, if it was not.
+    pub fn want_again(&mut self, place: usize) {
+        self.places[place].state = match self.places[place].state {
+            State::Leaving { .. } => State::Leaving { again: true },
+            State::LeaveAsked { .. } => State::LeaveAsked { again: true },
+            State::Gone => State::Unsent { at_most: 1 },
+            wanted => wanted,
+        };
+    }
+
     /// The instrument is to be unsubscribed and subscribed again. Returns whether that can be: not if the address
     /// subscribes, nor if the subscription does not stand.
     pub fn renew(&mut self, place: usize) -> bool {
@@ -226,8 +236,20 @@ impl Subscriptions {
     pub fn unanswered(&mut self, now: Nanos) -> Vec<usize> {
         let is_over = |asked: &mut Asked| now.since(asked.at) > ANSWER_TIMEOUT.as_nanos() as u64;
         let Some(asked) = self.asked.pop_front_if(is_over) else { return Vec::new() };
-        self.in_vain |= asked.verb == Verb::Subscribe && self.count() == 0;
+        if asked.verb == Verb::Unsubscribe {
+            asked.places.into_iter().for_each(|place| self.unsubscribe_again(place));
+            return Vec::new();
+        }
+        self.in_vain |= self.count() == 0;
         self.refused_together(asked, now)
+    }
+
+    /// What is not wanted any more may still come, so that is asked for again; what is to be subscribed again is.
+    fn unsubscribe_again(&mut self, place: usize) {
+        match self.places[place].state {
+            State::LeaveAsked { again: false } => self.places[place].state = State::Leaving { again: false },
+            _ => self.left(place),
+        }
     }
 
     /// Whether a request had no answer in time while nothing stood: there is nothing to stay for.
@@ -255,6 +277,12 @@ impl Subscriptions {
     pub fn standing_since(&self, place: usize) -> Option<Nanos> {
         let place = &self.places[place];
         (place.state == State::Standing).then_some(place.standing_since)
+    }
+
+    /// Whether nothing stands, and nothing is to be answered, since the exchange has refused it.
+    pub fn are_all_refused(&self) -> bool {
+        let is_refused = |place: &Place| matches!(place.state, State::Refused { .. });
+        self.count() == 0 && !self.is_pending() && self.places.iter().any(is_refused)
     }
 
     /// Whether the exchange has given the instrument its last word for now: refused, or unsubscribed.

@@ -87,13 +87,20 @@ enum Layout {
     Twins,
     /// Two carry a part each, until at this time, in milliseconds, the first carries all.
     Split(u64),
+    /// One carries all; at the first time the last symbol goes, at the second it comes back.
+    Changing(u64, u64),
 }
 
 impl Layout {
     fn draw(random: &mut fastrand::Rng) -> Self {
-        match random.u32(0..3) {
+        match random.u32(0..4) {
             0 => Layout::One,
             1 => Layout::Twins,
+            2 => {
+                let goes = random.u64(5_000..DRILL_MS);
+                let away = if random.bool() { 400 } else { 20_000 };
+                Layout::Changing(goes, goes + random.u64(0..away))
+            }
             _ => Layout::Split(random.u64(5_000..DRILL_MS)),
         }
     }
@@ -101,7 +108,7 @@ impl Layout {
     /// The symbols of each connection.
     fn carried(self) -> Vec<&'static [&'static str]> {
         match self {
-            Layout::One => vec![&SYMBOLS],
+            Layout::One | Layout::Changing(..) => vec![&SYMBOLS],
             Layout::Twins => vec![&SYMBOLS, &SYMBOLS],
             Layout::Split(_) => vec![&SYMBOLS[..1], &SYMBOLS[1..]],
         }
@@ -157,12 +164,19 @@ pub(crate) fn seed(seed: u64) -> Summary {
         let drill = START + DRILL_MS * MS;
         world.exchange(|exchange| exchange.calm_since).max(drill) + (BACK_WITHIN_MS + WELL_FOR_MS) * MS
     };
-    let mut moves_at = match layout {
-        Layout::Split(at) => Some(START + at * MS),
-        Layout::One | Layout::Twins => None,
+    let (mut moves_at, mut goes_at, mut comes_at) = match layout {
+        Layout::Split(at) => (Some(START + at * MS), None, None),
+        Layout::Changing(goes, comes) => (None, Some(START + goes * MS), Some(START + comes * MS)),
+        Layout::One | Layout::Twins => (None, None, None),
     };
     while world.now().0 < until(&world) {
         world.settle(&mut tasks);
+        if goes_at.take_if(|at| *at <= world.now().0).is_some() {
+            seats[0].clone().change(assignment(0, &SYMBOLS[..2], &shared, max_age), &[]);
+        }
+        if comes_at.take_if(|at| *at <= world.now().0).is_some() {
+            seats[0].clone().change(assignment(0, &SYMBOLS, &shared, max_age), &[]);
+        }
         if moves_at.take_if(|at| *at <= world.now().0).is_some() {
             let moved: Vec<_> = SYMBOLS[1..].iter().map(ToString::to_string).collect();
             seats[0].clone().change(assignment(0, &SYMBOLS, &shared, max_age), &[]);
@@ -184,7 +198,7 @@ pub(crate) fn seed(seed: u64) -> Summary {
     let tally = *core.borrow_mut().tally();
     core.borrow_mut().finish();
     assert!(collector.collect(|_| ()).is_some());
-    judge(&world, &published, &tally, &faults);
+    judge(&world, &published, &tally, &faults, layout);
     let recoveries_ms = world.exchange(|exchange| std::mem::take(&mut exchange.recoveries_ms));
     let at_once = faults.iter().all(|(_, fault)| fault.is_noticed_at_once());
     if at_once {
@@ -201,10 +215,11 @@ pub(crate) fn seed(seed: u64) -> Summary {
     }
 }
 
-fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64, Fault)]) {
+fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64, Fault)], layout: Layout) {
     let mut counted = Counted { gaps: 0, missing: 0, late: 0 };
     let well_since = world.now().0 - WELL_FOR_MS * MS;
     let under_way = world.now().0 - 100 * MS;
+    let is_partly_followed = |(_, fault): &(u64, Fault)| matches!(fault, Fault::PartlyFollowed { .. });
     for (symbol, ids) in published.ids.iter().enumerate() {
         let name = SYMBOLS[symbol];
         let unique: BTreeSet<_> = ids.iter().copied().collect();
@@ -216,7 +231,8 @@ fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64
                 .made_since(symbol, well_since)
                 .filter(|id| !exchange.made_since(symbol, under_way).any(|other| other == *id));
             // Who has seen little of a symbol cannot know that it is silent.
-            let is_known = exchange.delivered(symbol).len() >= FEWEST_TRADES;
+            let is_new = matches!(layout, Layout::Changing(..)) && faults.iter().any(is_partly_followed);
+            let is_known = exchange.delivered(symbol).len() >= FEWEST_TRADES && !is_new;
             let missing: Vec<_> = made.filter(|id| is_known && !unique.contains(id)).collect();
             assert!(missing.is_empty(), "{name}: not back in time: {missing:?}: {faults:?}");
         });
@@ -224,6 +240,11 @@ fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64
         counted.gaps += of_symbol.gaps;
         counted.missing += of_symbol.missing;
         counted.late += of_symbol.late;
+    }
+    assert!(tally.frames.received == tally.frames.decoded + tally.frames.control + tally.frames.rejected);
+    if matches!(layout, Layout::Changing(..)) {
+        // What was not wanted for a while is no gap.
+        return;
     }
     assert_eq!((tally.gaps, tally.missing), (counted.gaps, counted.missing), "gaps are named: {faults:?}");
     assert_eq!(tally.late, counted.late, "{faults:?}");
@@ -238,5 +259,4 @@ fn judge(world: &World, published: &Published, tally: &FeedTally, faults: &[(u64
         // Connections come, go and are replaced, symbols move.
         assert_eq!((tally.gaps, tally.late, tally.frames.rejected), (0, 0, 0));
     }
-    assert!(tally.frames.received == tally.frames.decoded + tally.frames.control + tally.frames.rejected);
 }

@@ -109,6 +109,42 @@ fn instruments_come_and_go() {
 }
 
 #[test]
+fn what_is_not_wanted_is_unsubscribed_until_that_is_answered() {
+    let mut all = subscriptions(2, 2);
+    due(&mut all, at(0));
+    all.acknowledged(About::Oldest, at(0));
+    all.leave(1);
+    assert_eq!(due(&mut all, at(1)), ["-2 b"]);
+    assert_eq!((all.unanswered(at(10_002)), all.is_gone(1)), (vec![], false));
+    assert_eq!(due(&mut all, at(10_003)), ["-3 b"]);
+    all.acknowledged(About::Request(3), at(10_004));
+    assert!(all.is_gone(1) && !all.has_waited_in_vain());
+}
+
+#[test]
+fn one_that_is_wanted_after_all_is_asked_for_again() {
+    let mut all = subscriptions(3, 3);
+    due(&mut all, at(0));
+    all.acknowledged(About::Oldest, at(0));
+    all.leave(0);
+    assert_eq!(due(&mut all, at(1)), ["-2 a"]);
+    all.leave(1);
+    // One is under way, one is not yet, one stays.
+    (0..3).for_each(|place| all.want_again(place));
+    assert_eq!(due(&mut all, at(2)), ["-3 b"]);
+    all.acknowledged(About::Request(2), at(3));
+    all.acknowledged(About::Request(3), at(3));
+    assert_eq!(due(&mut all, at(4)), ["+4 a", "+5 b"]);
+    all.acknowledged(About::Request(4), at(5));
+    all.leave(0);
+    due(&mut all, at(6));
+    all.acknowledged(About::Request(6), at(7));
+    assert!(all.is_gone(0));
+    all.want_again(0);
+    assert_eq!(due(&mut all, at(8)), ["+7 a"]);
+}
+
+#[test]
 fn a_list_of_all_that_stand_says_what_has_gone() {
     let mut all = subscriptions(3, 3);
     due(&mut all, at(0));
