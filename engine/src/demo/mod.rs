@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::json;
 
 use crate::broker::{ANY_LOOPBACK_PORT, EmbeddedBroker, EmbeddedRegistry};
 use crate::config::Config;
@@ -24,7 +25,7 @@ use crate::outcome::{Outcome, duration};
 use crate::record::Kind;
 use crate::report::Report;
 use crate::signals::Signals;
-use crate::sim::{self, Fault, Rate, Simulator, Summary};
+use crate::sim::{self, Fault, Rate, Recovery, Simulator, Summary};
 use crate::venue::protocol::Protocol;
 use market::{Exchanges, Market};
 use screen::Screen;
@@ -139,7 +140,14 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let Interval { hops, accounting, standings } = stopped.last;
     report.add(&hops, finished.elapsed);
     report.total_mut().replace(Hop::Recv, verdict.recv.clone());
-    report.write("demo", &config, &plan, &accounting, &standings, Some(verdict.json()))?;
+    let mut verified = verdict.json();
+    // From when an exchange accepts again until a subscription stands: of those that have dropped or refused anybody.
+    for (protocol, Summary { progress, .. }) in &sent {
+        if progress.recovery != Recovery::default() {
+            verified["recovery"][protocol.to_string()] = json!(progress.recovery);
+        }
+    }
+    report.write("demo", &config, &plan, &accounting, &standings, Some(verified))?;
     screen.conclude(&accounting, &standings, report.total(), &verdict, &sent, finished.interrupted);
     stopped.failures.iter().for_each(|failure| tracing::error!("{failure}"));
     let complete = accounting.is_complete() && stopped.failures.is_empty();

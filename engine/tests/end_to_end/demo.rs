@@ -61,6 +61,8 @@ fn all_exchanges_at_once_are_verified_across_cuts() {
         accounting["reconnects"].as_u64() >= Some(8) && accounting["duplicates"].as_u64() > Some(0),
         "{accounting:#}"
     );
+    let recovery = verify["recovery"]["binance spot"].clone();
+    assert!(recovery["recovered"].as_u64() >= Some(1) && recovery["p99_ns"].as_u64() > Some(0), "{verify:#}");
 
     let arguments =
         ["--exchanges", "kraken/v1,coinbase", "--rate", "400", "--symbols", "4", "--for", "3s", "--cut-every", "1s"];

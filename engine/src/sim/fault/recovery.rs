@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
+use serde::Serialize;
 
 use crate::latency::readable;
 use crate::sim::connection::Hub;
@@ -19,7 +20,7 @@ const DIGITS: u8 = 3;
 
 /// How long it took, after connections were dropped, closed or turned away, from when the simulator accepted again until
 /// the first subscription stood on a new connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Recovery {
     /// How often a client came back.
     pub recovered: u64,
