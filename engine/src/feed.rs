@@ -4,10 +4,12 @@
 //! the ring, the parser's buffers, the arena and the histograms. Nothing here waits, and nothing allocates for a
 //! message that is well.
 
+pub mod assignment;
 mod book;
 pub mod executor;
 mod firsts;
 mod gaps;
+mod hand_over;
 mod held;
 pub mod io_uring;
 mod leg;

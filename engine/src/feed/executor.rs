@@ -11,9 +11,10 @@ use crossbeam::channel::Receiver;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 
 use super::FeedCore;
+use super::assignment::{Assignment, Limits};
 use super::io_uring::{IO_MEMORY, explain};
 use super::outside::Machine;
-use super::seat::{Assignment, Limits, Seat, Seated};
+use super::seat::{Seat, Seated};
 use crate::clock::Nanos;
 use crate::repair::Source;
 use crate::venue::{Venue, Visit};

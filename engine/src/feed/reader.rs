@@ -5,9 +5,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::assignment::Limits;
 use super::leg::{Ended, Leg};
 use super::outside::{ByteStream, Outside, Readable};
-use super::seat::Limits;
 use super::{FeedCore, Outcome};
 use crate::clock::Nanos;
 use crate::throttle::Throttle;

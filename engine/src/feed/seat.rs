@@ -6,79 +6,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::assignment::{Assignment, Limits};
+use super::hand_over::hand_over;
 use super::leg::{Ended, Leaving, Leg};
 use super::outside::{ByteStream, Outside};
 use super::reader::Reader;
 use super::{FeedCore, Line};
-use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
 use crate::config::shown;
 use crate::net::dial::Dialed;
-use crate::pace::Pace;
-use crate::session::backoff::Bounds;
 use crate::session::breaker::{Addresses, Choice};
 use crate::session::{Backoff, Session};
-use crate::venue::{Instrument, Protocol, Requests, Subscription, Venue};
+use crate::venue::{Requests, Subscription, Venue};
 
 /// How often one that waits looks whether the engine stops.
 const LONGEST_REST: Duration = Duration::from_millis(50);
-/// A symbol that its old connection has not shown for so long is no reason for that to stay, once the new one stands.
-const QUIET: Duration = Duration::from_secs(1);
-/// A successor that is not level after so long is given up.
-const LONGEST_OVERLAP: Duration = Duration::from_secs(60);
-
 /// A server that asks us to stay away is left alone for so long at the most.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// What a feed core is told about one of its connections.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    /// The feed, an index into the plan's feeds.
-    pub feed: u16,
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The connection's number among those of its exchange.
-    pub number: usize,
-    /// What to ask for, and where: one for each of the feed's addresses, with the same instruments.
-    pub ways: Vec<Subscription>,
-    /// What the records of each instrument begin with.
-    pub prefixes: Vec<SymbolPrefix>,
-    /// When connections to the exchange may be made.
-    pub pace: Pace,
-    /// Which of the addresses can be reached.
-    pub addresses: Arc<Mutex<Addresses>>,
-    /// The waits between attempts.
-    pub backoff: Bounds,
-    /// The age at which connections are made anew, where it is less than the exchange's.
-    pub max_age: Option<Duration>,
-}
-
-impl Assignment {
-    fn instruments(&self) -> &[Instrument] {
-        self.ways.first().map(|way| way.instruments.as_slice()).unwrap_or_default()
-    }
-
-    fn symbols(&self) -> impl Iterator<Item = &str> {
-        self.instruments().iter().map(|instrument| instrument.symbol.as_str())
-    }
-
-    fn addresses_differ(&self, other: &Assignment) -> bool {
-        let endpoints = |one: &Assignment| one.ways.iter().map(|way| way.endpoint.clone()).collect::<Vec<_>>();
-        endpoints(self) != endpoints(other)
-    }
-}
-
-/// What holds for the messages of all connections.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Longest message, in bytes.
-    pub max_frame_bytes: usize,
-    /// Whether a connection that finds the ring full is not read (else its trades are dropped).
-    pub stop_reading: bool,
-}
 
 type Shared<V, O> = Rc<RefCell<Leg<V, <O as Outside>::Stream>>>;
 
@@ -426,35 +372,4 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
     fn is_taken(&self) -> bool {
         !self.legs.borrow().is_empty() || !self.left.borrow().is_empty()
     }
-}
-
-/// Ends the old connection once the new one is level with it in all that it carries.
-fn hand_over<V: Venue, S: ByteStream>(old: &mut Leg<V, S>, new: &mut Leg<V, S>, now: Nanos) {
-    if old.is_shut() || new.is_shut() {
-        return;
-    }
-    if new.line.held.is_empty() && (0..new.symbols.len()).all(|place| is_level(old, new, place, now)) {
-        old.end(Ended::Replaced(old.leaving.unwrap_or(Leaving::Changed)));
-    } else if passed(new.began, LONGEST_OVERLAP, now) {
-        new.end(Ended::Useless);
-    }
-}
-
-/// Whether the new connection can do without the old one in an instrument.
-fn is_level<V: Venue, S: ByteStream>(old: &Leg<V, S>, new: &Leg<V, S>, place: usize, now: Nanos) -> bool {
-    let old_place = old.symbols.iter().position(|symbol| *symbol == new.symbols[place]);
-    let subscriptions = new.session.subscriptions_now();
-    if subscriptions.is_without(place) {
-        // What the exchange refuses the new one, the old one may have.
-        let old_stands = |place| old.session.subscriptions_now().standing_since(place).is_some();
-        return subscriptions.is_gone(place) || !old_place.is_some_and(old_stands);
-    }
-    let Some(since) = subscriptions.standing_since(place) else { return false };
-    let old_last = old_place.and_then(|place| old.line.places[place].traded_at);
-    let is_quiet = passed(since, QUIET, now) && old_last.is_none_or(|last| passed(last, QUIET, now));
-    new.line.places[place].is_level || is_quiet
-}
-
-fn passed(since: Nanos, time: Duration, now: Nanos) -> bool {
-    now.since(since) > time.as_nanos() as u64
 }
