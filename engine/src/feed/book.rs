@@ -6,8 +6,7 @@ use bumpalo::Bump;
 
 use super::Line;
 use super::firsts::Firsts;
-use super::gaps::Gaps;
-use super::repair::{close, give_up};
+use super::gaps::{Gaps, close, give_up};
 use crate::accounting::FeedTally;
 use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;

@@ -6,8 +6,9 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use crate::accounting::FeedTally;
 use crate::clock::Nanos;
-use crate::repair::Source;
+use crate::repair::{Reason, Source, Unfilled};
 use crate::venue::Instrument;
 use crate::venue::history::Missing;
 
@@ -111,6 +112,36 @@ impl Gap {
     pub(super) fn count_left(&self) -> u64 {
         self.left.iter().map(|range| range.end().abs_diff(*range.start()) + 1).sum()
     }
+}
+
+/// Counts and says what became of a gap.
+pub(super) fn close(gaps: &Gaps, gap: Gap, unfilled: Option<Unfilled>, tally: &mut FeedTally) {
+    let symbol = &gaps.instrument.symbol;
+    let (missing, repaired) = (gap.count(), gap.repaired);
+    let seconds = Nanos::now().since(gap.noted) as f64 / 1e9;
+    match (gap.left(), unfilled) {
+        (None, _) if repaired == 0 => {
+            tally.repairs.filled += 1;
+            tracing::info!(symbol, missing, seconds, "gap: closed by another connection");
+        }
+        (None, _) => {
+            tally.repairs.gaps += 1;
+            tracing::info!(symbol, missing, repaired, seconds, "gap: closed by the exchange's history");
+        }
+        (Some(left), unfilled) => {
+            let Unfilled { reason, words } = unfilled.unwrap_or_else(|| Unfilled {
+                reason: Reason::Absent,
+                words: "the exchange's history does not hold them".into(),
+            });
+            tally.repairs.given_up[reason as usize] += 1;
+            let (first, last, missing, reason) = (left.first, left.last, gap.count_left(), reason.name());
+            tracing::error!(symbol, first, last, missing, repaired, reason, "gap: trades cannot be had: {words}");
+        }
+    }
+}
+
+pub(super) fn give_up(reason: Reason, words: &str) -> Option<Unfilled> {
+    Some(Unfilled { reason, words: words.into() })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::book::{Book, Books};
-use super::gaps::{Gap, Gaps};
+use super::gaps::{Gaps, close, give_up};
 use super::{FeedCore, MAX_NAMES, write_trade};
 use crate::accounting::FeedTally;
 use crate::avro;
@@ -183,36 +183,6 @@ fn settle(answer: Answer, books: &mut Books, tally: &mut FeedTally) {
     {
         close(gaps, gap, answer.unfilled, tally);
     }
-}
-
-/// Counts and says what became of a gap.
-pub(super) fn close(gaps: &Gaps, gap: Gap, unfilled: Option<Unfilled>, tally: &mut FeedTally) {
-    let symbol = &gaps.instrument.symbol;
-    let (missing, repaired) = (gap.count(), gap.repaired);
-    let seconds = Nanos::now().since(gap.noted) as f64 / 1e9;
-    match (gap.left(), unfilled) {
-        (None, _) if repaired == 0 => {
-            tally.repairs.filled += 1;
-            tracing::info!(symbol, missing, seconds, "gap: closed by another connection");
-        }
-        (None, _) => {
-            tally.repairs.gaps += 1;
-            tracing::info!(symbol, missing, repaired, seconds, "gap: closed by the exchange's history");
-        }
-        (Some(left), unfilled) => {
-            let Unfilled { reason, words } = unfilled.unwrap_or_else(|| Unfilled {
-                reason: Reason::Absent,
-                words: "the exchange's history does not hold them".into(),
-            });
-            tally.repairs.given_up[reason as usize] += 1;
-            let (first, last, missing, reason) = (left.first, left.last, gap.count_left(), reason.name());
-            tracing::error!(symbol, first, last, missing, repaired, reason, "gap: trades cannot be had: {words}");
-        }
-    }
-}
-
-pub(super) fn give_up(reason: Reason, words: &str) -> Option<Unfilled> {
-    Some(Unfilled { reason, words: words.into() })
 }
 
 #[cfg(test)]
