@@ -24,6 +24,11 @@ impl Nanos {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The time from `earlier` to `self`; none if `earlier` is the later one.
+    pub fn time_since(self, earlier: Nanos) -> Duration {
+        Duration::from_nanos(self.since(earlier))
+    }
+
     /// This reading moved on by `by`.
     pub fn plus(self, by: Duration) -> Self {
         Nanos(self.0.saturating_add(by.as_nanos() as u64))

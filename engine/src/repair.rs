@@ -217,7 +217,7 @@ impl Work {
                     self.send(&reply, answer);
                     Duration::ZERO
                 }
-                Turn::At(at) => Duration::from_nanos(at.since(Nanos::now())).min(LOOK),
+                Turn::At(at) => at.time_since(Nanos::now()).min(LOOK),
                 Turn::Nobodys => LOOK,
             };
             match self.to_do.recv_timeout(wait) {

@@ -20,7 +20,7 @@ impl Throttle {
 
     /// Whether one may pass at `now`; then how many were held back since the last.
     pub fn pass(&mut self, now: Nanos) -> Option<u64> {
-        let due = self.last.is_none_or(|last| now.since(last) >= self.interval.as_nanos() as u64);
+        let due = self.last.is_none_or(|last| now.time_since(last) >= self.interval);
         if !due {
             self.held_back += 1;
             return None;

@@ -76,16 +76,22 @@ impl Roster {
 
     /// A feed with its connections, yet without cores. Returns its place.
     fn begin(&mut self, feed: &Feed, schema_id: u32) -> usize {
-        let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
-        let group = |instruments: &Vec<Instrument>| {
-            let numbers = (*made..*made + feed.connections).collect();
-            *made += feed.connections;
-            Group { instruments: instruments.clone(), core: UNDEALT, numbers }
-        };
-        let groups = feed.subscriptions.iter().map(|one| &one.instruments).map(group).collect();
+        let groups = feed.subscriptions.iter().map(|one| self.group(feed, one.instruments.clone())).collect();
         let addresses = self.addresses(feed);
         self.feeds.push(Standing { feed: feed.clone(), schema_id, addresses, groups });
         self.feeds.len() - 1
+    }
+
+    /// Connections that carry these instruments of the feed, yet without a core.
+    fn group(&mut self, feed: &Feed, instruments: Vec<Instrument>) -> Group {
+        Group { instruments, core: UNDEALT, numbers: self.numbers(feed, feed.connections) }
+    }
+
+    /// The next numbers of so many connections to the feed's exchange.
+    fn numbers(&mut self, feed: &Feed, count: usize) -> Vec<usize> {
+        let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
+        *made += count;
+        (*made - count..*made).collect()
     }
 
     fn addresses(&self, feed: &Feed) -> Arc<Mutex<Addresses>> {
@@ -140,21 +146,13 @@ impl Roster {
 
     /// The feeds of `config` that are not carried yet.
     pub(super) fn added<'a>(&self, config: &'a Config) -> Vec<&'a Feed> {
-        let pairs = self.pair(config);
-        config
-            .feeds
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| !pairs.iter().any(|(_, new)| new == index))
-            .map(|(_, feed)| feed)
-            .collect()
+        added(config, &self.pair(config))
     }
 
     /// Takes the feeds of `config` over; `schema_ids` are those of [`Self::added`]. Returns the orders for each core and
     /// what they come to.
     pub(super) fn change(&mut self, config: &Config, schema_ids: &[u32]) -> (Vec<(usize, Order)>, Changed) {
         let (mut orders, mut changed) = (Vec::new(), Changed::default());
-        let added: Vec<_> = self.added(config).into_iter().cloned().collect();
         let pairs = self.pair(config);
         for place in 0..self.feeds.len() {
             match pairs.iter().find(|(old, _)| *old == place) {
@@ -165,7 +163,7 @@ impl Roster {
                 }
             }
         }
-        for (feed, schema_id) in added.iter().zip(schema_ids) {
+        for (feed, schema_id) in added(config, &pairs).into_iter().zip(schema_ids) {
             let place = self.begin(feed, *schema_id);
             self.deal();
             changed.feeds_added += 1;
@@ -243,17 +241,15 @@ impl Roster {
         changed.symbols_moved += plan.moves.iter().map(Vec::len).sum::<usize>();
         for (number, (instruments, moved)) in plan.groups.into_iter().zip(plan.moves).enumerate() {
             if number == self.feeds[place].groups.len() {
-                let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
-                let numbers = (*made..*made + feed.connections).collect();
-                *made += feed.connections;
-                self.feeds[place].groups.push(Group { instruments, core: UNDEALT, numbers });
+                let group = self.group(feed, instruments);
+                self.feeds[place].groups.push(group);
                 self.deal();
                 self.take(place, number, 0, orders);
                 continue;
             }
             let is_same = self.feeds[place].groups[number].instruments == instruments && !has_other_ways;
             self.feeds[place].groups[number].instruments = instruments;
-            self.change_group(place, number, is_same, &moved, orders);
+            self.change_group(place, number, feed, is_same, &moved, orders);
         }
         self.feeds[place].groups.retain(|group| !group.instruments.is_empty());
     }
@@ -263,22 +259,16 @@ impl Roster {
         &mut self,
         place: usize,
         number: usize,
+        feed: &Feed,
         is_same: bool,
         moved: &[String],
         orders: &mut Vec<(usize, Order)>,
     ) {
-        let wished = self.feeds[place].feed.connections;
-        let exchange = self.feeds[place].feed.protocol.exchange();
+        let wished = feed.connections;
         let group = &mut self.feeds[place].groups[number];
         let (core, before) = (group.core, group.numbers.len());
         let surplus = group.numbers.split_off(wished.min(before));
-        let instruments = group.instruments.clone();
-        if wished > before && !instruments.is_empty() {
-            let (_, made) = self.exchanges.entry(exchange).or_default();
-            group.numbers.extend(*made..*made + wished - before);
-            *made += wished - before;
-        }
-        let numbers = group.numbers[..before.min(wished)].to_vec();
+        let (instruments, numbers) = (group.instruments.clone(), group.numbers.clone());
         let change = |number: usize, instruments: &[Instrument], moved: &[String]| {
             (core, Order::Change { assignment: self.assignment(place, instruments, number), moved: moved.to_vec() })
         };
@@ -288,8 +278,18 @@ impl Roster {
         // What a twin carried, the others carry, too.
         let symbols: Vec<_> = instruments.iter().map(|one| one.symbol.clone()).collect();
         orders.extend(surplus.iter().map(|number| change(*number, &[], &symbols)));
-        self.take(place, number, before.min(self.feeds[place].groups[number].numbers.len()), orders);
+        if !instruments.is_empty() {
+            let more = self.numbers(feed, wished.saturating_sub(before));
+            self.feeds[place].groups[number].numbers.extend(more);
+            self.take(place, number, numbers.len(), orders);
+        }
     }
+}
+
+/// The feeds of `config` that go on with none that is carried.
+fn added<'a>(config: &'a Config, pairs: &[(usize, usize)]) -> Vec<&'a Feed> {
+    let is_new = |(index, _): &(usize, &Feed)| !pairs.iter().any(|(_, new)| new == index);
+    config.feeds.iter().enumerate().filter(is_new).map(|(_, feed)| feed).collect()
 }
 
 /// The core of a group that has none yet.

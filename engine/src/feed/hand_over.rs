@@ -19,7 +19,7 @@ pub(super) fn hand_over<V: Venue, S: ByteStream>(old: &mut Leg<V, S>, new: &mut 
     }
     if new.line.held.is_empty() && (0..new.symbols.len()).all(|place| is_level(old, new, place, now)) {
         old.end(Ended::Replaced(old.leaving.unwrap_or(Leaving::Changed)));
-    } else if passed(new.began, LONGEST_OVERLAP, now) {
+    } else if now.time_since(new.began) > LONGEST_OVERLAP {
         new.end(Ended::Useless);
     }
 }
@@ -27,18 +27,17 @@ pub(super) fn hand_over<V: Venue, S: ByteStream>(old: &mut Leg<V, S>, new: &mut 
 /// Whether the new connection can do without the old one in an instrument.
 fn is_level<V: Venue, S: ByteStream>(old: &Leg<V, S>, new: &Leg<V, S>, place: usize, now: Nanos) -> bool {
     let old_place = old.symbols.iter().position(|symbol| *symbol == new.symbols[place]);
-    let subscriptions = new.session.subscriptions_now();
-    if subscriptions.is_without(place) {
+    let subscriptions = new.session.subscriptions();
+    if subscriptions.is_gone(place) {
+        return true;
+    }
+    if subscriptions.is_refused(place) {
         // What the exchange refuses the new one, the old one may have.
-        let old_stands = |place| old.session.subscriptions_now().standing_since(place).is_some();
-        return subscriptions.is_gone(place) || !old_place.is_some_and(old_stands);
+        let old_stands = |place| old.session.subscriptions().standing_since(place).is_some();
+        return !old_place.is_some_and(old_stands);
     }
     let Some(since) = subscriptions.standing_since(place) else { return false };
     let old_last = old_place.and_then(|place| old.line.places[place].traded_at);
-    let is_quiet = passed(since, QUIET, now) && old_last.is_none_or(|last| passed(last, QUIET, now));
+    let is_quiet = now.time_since(since) > QUIET && old_last.is_none_or(|last| now.time_since(last) > QUIET);
     new.line.places[place].is_level || is_quiet
-}
-
-fn passed(since: Nanos, time: Duration, now: Nanos) -> bool {
-    now.since(since) > time.as_nanos() as u64
 }

@@ -101,7 +101,7 @@ impl FeedCore {
                 line.held.push_back(held);
                 continue;
             }
-            let waited = Duration::from_nanos(now.since(held.received));
+            let waited = now.time_since(held.received);
             let waits_on = line.held.len() + 1;
             self.take_held(line, held, Turn::After(waited));
             if line.held.len() == waits_on {

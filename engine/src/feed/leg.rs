@@ -156,7 +156,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
     /// Subscriptions that stand but have fallen silent are made anew, and if that does not help, the connection is.
     /// Returns how many are made anew.
     pub(super) fn wake_silent(&mut self, books: &mut Books, now: Nanos) -> u64 {
-        if now.since(self.checked_at) < SILENCE_CHECK.as_nanos() as u64 {
+        if now.time_since(self.checked_at) < SILENCE_CHECK {
             return 0;
         }
         self.checked_at = now;
@@ -174,7 +174,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             let (connection, symbol) = (self.line.name(), &self.symbols[place]);
             let silent_s = now.since(since) / 1_000_000_000;
             let has_been_woken = self.woken.iter().any(|(other, _)| *other == place);
-            if has_been_woken || !self.session.subscriptions().renew(place) {
+            if has_been_woken || !self.session.subscriptions_mut().renew(place) {
                 books.activity(&self.line, place).be_patient();
                 tracing::warn!(
                     connection,
@@ -195,7 +195,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
     /// The connection carries one more instrument.
     pub(super) fn want(&mut self, core: &mut FeedCore, instrument: &Instrument, prefix: &SymbolPrefix) {
         core.add(&mut self.line, instrument, prefix);
-        self.session.subscriptions().add(instrument.requested.clone());
+        self.session.subscriptions_mut().add(instrument.requested.clone());
         self.symbols.push(instrument.symbol.clone());
     }
 
@@ -203,7 +203,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
     pub(super) fn unwant(&mut self, place: usize, moves: bool, now: Nanos) {
         match moves {
             true => self.moving.push((place, now)),
-            false => self.session.subscriptions().leave(place),
+            false => self.session.subscriptions_mut().leave(place),
         }
     }
 
@@ -212,7 +212,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
         let carries = |place: &usize| self.symbols[*place] == symbol && !self.line.places[*place].is_dropped;
         let place = (0..self.symbols.len()).find(carries)?;
         self.moving.retain(|(moving, _)| *moving != place);
-        self.session.subscriptions().want_again(place);
+        self.session.subscriptions_mut().want_again(place);
         Some(place)
     }
 
@@ -222,10 +222,10 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
         moving.retain(|(place, since)| {
             let traded_at = line.places[*place].traded_at.map_or(*since, |at| at.max(*since));
             // Another one must carry it at least.
-            let is_quiet = now.since(traded_at) > QUIET_MOVE.as_nanos() as u64 && books.of(line, *place).carriers > 1;
+            let is_quiet = now.time_since(traded_at) > QUIET_MOVE && books.of(line, *place).carriers > 1;
             let goes = is_quiet || books.is_elsewhere(line, *place);
             if goes {
-                session.subscriptions().leave(*place);
+                session.subscriptions_mut().leave(*place);
             }
             !goes
         });
@@ -288,9 +288,9 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
     #[cold]
     pub(super) fn control(&mut self, control: Control<'_>, now: Nanos) {
         match control {
-            Control::Acknowledged(about) => self.session.subscriptions().acknowledged(about, now),
-            Control::Unsubscribed(about) => self.session.subscriptions().unsubscribed(about, now),
-            Control::Standing(places) => self.session.subscriptions().standing(places, now),
+            Control::Acknowledged(about) => self.session.subscriptions_mut().acknowledged(about, now),
+            Control::Unsubscribed(about) => self.session.subscriptions_mut().unsubscribed(about, now),
+            Control::Standing(places) => self.session.subscriptions_mut().standing(places, now),
             Control::Refused { about, code, words } => {
                 let refused = self.session.refused(about, now);
                 let (connection, symbols) = (self.line.name(), self.named(&refused));
@@ -303,7 +303,7 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             Control::Heartbeat => {}
             Control::ShuttingDown => self.leave(Leaving::Announced),
         }
-        if self.session.subscriptions().take_settled() {
+        if self.session.subscriptions_mut().take_settled() {
             let symbols = self.session.subscriptions().count();
             tracing::info!(connection = self.line.name(), symbols, "subscribed");
         }

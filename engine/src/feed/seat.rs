@@ -116,17 +116,11 @@ impl<V: Venue, O: Outside> Seat<V, O> {
                 tracing::info!(exchange = V::FACTS.exchange, url, "the address that was left alone is tried");
             }
             match self.outside.dial(&way.endpoint.url).await {
-                // It came too late: nobody would tell it to end.
-                Ok(mut dialed) if self.is_stopping.get() || self.wants_nothing() => {
-                    dialed.stream.shut();
-                    self.addresses(|addresses, now| addresses.give_back(address, now));
-                }
-                Ok(mut dialed) => match self.way(address).filter(|now| now.endpoint == way.endpoint) {
+                Ok(mut dialed) => match self.wanted_way(address, &way) {
                     Some(way) => {
                         self.is_connecting.set(false);
                         return self.begin(dialed, way, address).await;
                     }
-                    // The configuration has changed meanwhile.
                     None => {
                         dialed.stream.shut();
                         self.addresses(|addresses, now| addresses.give_back(address, now));
@@ -150,6 +144,12 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         self.assignment.borrow().ways.get(address).cloned()
     }
 
+    /// What is wanted by now of the address that was dialed; nothing if the engine stops, or if it is another address.
+    fn wanted_way(&self, address: usize, dialed: &Subscription) -> Option<Subscription> {
+        let is_wanted = !self.is_stopping.get() && !self.wants_nothing();
+        self.way(address).filter(|way| is_wanted && way.endpoint == dialed.endpoint)
+    }
+
     /// Notes a failure. Returns the wait before the next attempt.
     fn failed(&self, address: usize) -> Duration {
         self.core.borrow_mut().tally().sessions.failed += 1;
@@ -168,7 +168,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let wait = self.backoff.borrow_mut().next_wait();
         self.rests_until.set(self.outside.now().plus(wait));
         // Addresses may have asked for more.
-        wait.max(self.addresses(|addresses, now| Duration::from_nanos(addresses.next(now).1.since(now))))
+        wait.max(self.addresses(|addresses, now| addresses.next(now).1.time_since(now)))
     }
 
     fn addresses<T>(&self, with: impl FnOnce(&mut Addresses, Nanos) -> T) -> T {
@@ -180,16 +180,14 @@ impl<V: Venue, O: Outside> Seat<V, O> {
 
     async fn rest_until(&self, at: Nanos) {
         while !self.is_stopping.get() && self.outside.now() < at {
-            let left = Duration::from_nanos(at.since(self.outside.now()));
-            self.outside.sleep(left.min(LONGEST_REST)).await;
+            self.outside.sleep(at.time_since(self.outside.now()).min(LONGEST_REST)).await;
         }
     }
 
     /// Attends to a connection from its upgrade to its end.
     async fn begin(self: Rc<Self>, dialed: Dialed<O::Stream>, way: Subscription, address: usize) {
         self.attempts.set(self.attempts.get() + 1);
-        let Assignment { feed, number, prefixes, .. } = self.assignment.borrow().clone();
-        let name = format!("{}-{number}.{}", V::FACTS.exchange, self.attempts.get());
+        let name = format!("{}-{}.{}", V::FACTS.exchange, self.assignment.borrow().number, self.attempts.get());
         let (url, kernel_timestamps) = (shown(&way.endpoint.url).to_string(), dialed.timestamps);
         tracing::info!(connection = name, url, peer = %dialed.peer, kernel_timestamps, "connected");
         let waiter = match self.outside.waiter(&dialed.stream) {
@@ -203,7 +201,8 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let line = {
             let core = &mut *self.core.borrow_mut();
             core.tally().reconnects += u64::from(self.attempts.get() > 1 && self.legs.borrow().is_empty());
-            core.line(&way, feed, number, name, &prefixes)
+            let assignment = self.assignment.borrow();
+            core.line(&way, assignment.feed, assignment.number, name, &assignment.prefixes)
         };
         let leg = Rc::new(RefCell::new(self.leg(dialed.stream, line, way, address)));
         self.legs.borrow_mut().push(leg.clone());

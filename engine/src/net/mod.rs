@@ -4,6 +4,7 @@
 //! milliseconds; what the feed core then owns is a [`stream::Stream`] that never blocks.
 
 pub mod dial;
+pub mod http;
 pub mod socket;
 pub mod stream;
 pub mod tls;

@@ -2,6 +2,8 @@
 //! status, the registry's own words and the way out, since whoever reads it has an engine that did
 //! not start.
 
+use crate::net::http;
+
 /// Longest part of a foreign answer that is repeated in an error, in characters.
 const EXCERPT_CHARS: usize = 400;
 
@@ -182,19 +184,7 @@ pub enum RegistryError {
     },
 }
 
-/// The beginning of a foreign text on one line, so that an HTML page does not fill the terminal.
+/// The beginning of a foreign text on one line.
 pub(super) fn excerpt(text: &str) -> String {
-    let mut words = String::new();
-    for word in text.split_whitespace() {
-        if !words.is_empty() {
-            words.push(' ');
-        }
-        words.push_str(word);
-        if let Some((cut, _)) = words.char_indices().nth(EXCERPT_CHARS) {
-            words.truncate(cut);
-            words.push('…');
-            break;
-        }
-    }
-    if words.is_empty() { "(empty)".to_owned() } else { words }
+    http::excerpt(text, EXCERPT_CHARS)
 }

@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
 
 use super::error::{RegistryError, excerpt};
-use crate::net::is_loopback;
+use crate::net::{http, is_loopback};
 
 /// Longest answer that is read; schemas are kilobytes, so what is longer does not come from a
 /// registry.
@@ -30,17 +30,8 @@ impl Transport {
     /// Checks the URL; connects to nothing.
     pub(super) fn new(base_url: &str, connect: Duration, answer: Duration) -> Result<Self, RegistryError> {
         let base = parse_base(base_url)?;
-        let mut config = ureq::Agent::config_builder()
-            .user_agent(concat!("k2-feed/", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            // A redirected POST would become a GET; say where it points instead.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // Three requests at start are not worth a pooled connection that the other side may
-            // have closed.
-            .max_idle_connections(0)
-            .timeout_connect(Some(connect))
-            .timeout_global(Some(answer));
+        // A redirected POST would become a GET: where it points is said instead.
+        let mut config = http::config().timeout_connect(Some(connect)).timeout_global(Some(answer));
         if is_loopback(&base) {
             config = config.proxy(None);
         }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Reason;
 use super::job::Failure;
-use crate::net::is_loopback;
+use crate::net::{http, is_loopback};
 use crate::venue::Query;
 
 /// Longest answer that is read, in bytes: a page of a thousand trades is 200 KiB.
@@ -30,18 +30,7 @@ impl Client {
         let owned = |root: &CertificateDer<'static>| Certificate::from_der(root).to_owned();
         let roots = RootCerts::from(roots.iter().map(owned));
         let tls = TlsConfig::builder().root_certs(roots).build();
-        let config = || {
-            ureq::Agent::config_builder()
-                .user_agent(concat!("k2-feed/", env!("CARGO_PKG_VERSION")))
-                .http_status_as_error(false)
-                // An API does not move; what redirects is something else.
-                .max_redirects(0)
-                .max_redirects_will_error(false)
-                // Gaps are rare, and the other side may have closed by the next.
-                .max_idle_connections(0)
-                .timeout_global(Some(timeout))
-                .tls_config(tls.clone())
-        };
+        let config = || http::config().timeout_global(Some(timeout)).tls_config(tls.clone());
         Client { agent: config().build().into(), direct: config().proxy(None).build().into() }
     }
 
@@ -58,7 +47,7 @@ impl Client {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
         let body = response.body_mut().with_config().limit(LONGEST_BODY).read_to_vec().map_err(unreachable)?;
-        let words = || format!("HTTP {status}: {}", shortened(&String::from_utf8_lossy(&body)));
+        let words = || format!("HTTP {status}: {}", http::excerpt(&String::from_utf8_lossy(&body), LONGEST_WORDS));
         match status {
             200 => Ok(body),
             // 418: Binance's to those who went on after 429.
@@ -71,14 +60,4 @@ impl Client {
 
 fn failure(reason: Reason, words: String, may_pass: bool) -> Failure {
     Failure { reason, words, may_pass, retry_after: None }
-}
-
-/// The beginning of a foreign text, on one line.
-fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_WORDS) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None if line.is_empty() => "(empty)".into(),
-        None => line,
-    }
 }

@@ -84,7 +84,7 @@ impl Activity {
 
     /// Whether a silence since then is longer than it may be.
     pub fn is_silent(&self, since: Nanos, now: Nanos) -> bool {
-        self.threshold().is_some_and(|threshold| now.since(since) > threshold.as_nanos() as u64)
+        self.threshold().is_some_and(|threshold| now.time_since(since) > threshold)
     }
 }
 

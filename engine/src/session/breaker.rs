@@ -76,9 +76,7 @@ impl Breaker {
         let open = |wait| State::Open { until: now.plus(wait), wait };
         self.0 = match self.0 {
             State::Closed { failing_since: None } => State::Closed { failing_since: Some(now) },
-            State::Closed { failing_since: Some(since) }
-                if now.since(since) < patience.opens_after.as_nanos() as u64 =>
-            {
+            State::Closed { failing_since: Some(since) } if now.time_since(since) < patience.opens_after => {
                 return false;
             }
             State::Closed { .. } => open(patience.probe_min),

@@ -79,19 +79,18 @@ impl Session {
     }
 
     /// The connection's subscriptions.
-    pub fn subscriptions(&mut self) -> &mut Subscriptions {
+    pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         &mut self.subscriptions
     }
 
     /// The connection's subscriptions, to look at.
-    pub fn subscriptions_now(&self) -> &Subscriptions {
+    pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }
 
     /// What to do at `now`; to be asked until it says [`Step::Wait`], and again a moment later.
     pub fn step(&mut self, now: Nanos) -> Step {
-        let passed = |since: Nanos, time: Duration| now.since(since) > time.as_nanos() as u64;
-        if passed(self.heard_at, self.limits.max_silence) {
+        if now.time_since(self.heard_at) > self.limits.max_silence {
             return Step::GiveUp("the exchange has fallen silent");
         }
         let unanswered = self.subscriptions.unanswered(now);
@@ -110,7 +109,7 @@ impl Session {
             return Step::Send(text);
         }
         let has_none = self.subscriptions.are_all_refused();
-        if has_none && passed(self.refused_at, REFUSAL_GRACE) {
+        if has_none && now.time_since(self.refused_at) > REFUSAL_GRACE {
             return Step::GiveUp("all subscriptions were refused");
         }
         Step::Wait
@@ -118,8 +117,8 @@ impl Session {
 
     /// The next message, if there is one and the exchange takes it yet.
     fn message(&mut self, now: Nanos) -> Option<String> {
-        let since_sent = now.since(self.sent_at);
-        if self.sent_any && since_sent < self.limits.message_interval.as_nanos() as u64 {
+        let since_sent = now.time_since(self.sent_at);
+        if self.sent_any && since_sent < self.limits.message_interval {
             return None;
         }
         if self.sent_any
@@ -127,8 +126,7 @@ impl Session {
         {
             return Some(opening.into());
         }
-        let is_due = |interval: Duration| since_sent > interval.as_nanos() as u64;
-        let ping = || self.limits.ping.filter(|ping| is_due(ping.interval)).map(|ping| ping.text.to_string());
+        let ping = || self.limits.ping.filter(|ping| since_sent > ping.interval).map(|ping| ping.text.to_string());
         self.subscriptions.next_request(now).or_else(ping)
     }
 

@@ -234,7 +234,7 @@ impl Subscriptions {
 
     /// Requests that have no answer in time are refused. Returns the places of the instruments that were given up.
     pub fn unanswered(&mut self, now: Nanos) -> Vec<usize> {
-        let is_over = |asked: &mut Asked| now.since(asked.at) > ANSWER_TIMEOUT.as_nanos() as u64;
+        let is_over = |asked: &mut Asked| now.time_since(asked.at) > ANSWER_TIMEOUT;
         let Some(asked) = self.asked.pop_front_if(is_over) else { return Vec::new() };
         if asked.verb == Verb::Unsubscribe {
             asked.places.into_iter().for_each(|place| self.unsubscribe_again(place));
@@ -281,13 +281,12 @@ impl Subscriptions {
 
     /// Whether nothing stands, and nothing is to be answered, since the exchange has refused it.
     pub fn are_all_refused(&self) -> bool {
-        let is_refused = |place: &Place| matches!(place.state, State::Refused { .. });
-        self.count() == 0 && !self.is_pending() && self.places.iter().any(is_refused)
+        self.count() == 0 && !self.is_pending() && (0..self.places.len()).any(|place| self.is_refused(place))
     }
 
-    /// Whether the exchange has given the instrument its last word for now: refused, or unsubscribed.
-    pub fn is_without(&self, place: usize) -> bool {
-        matches!(self.places[place].state, State::Refused { .. } | State::Gone)
+    /// Whether the exchange has refused the instrument, by itself.
+    pub fn is_refused(&self, place: usize) -> bool {
+        matches!(self.places[place].state, State::Refused { .. })
     }
 
     /// Whether the instrument is neither wanted nor subscribed any more.

@@ -37,9 +37,9 @@ fn requests_are_paced() {
     assert_eq!(session.step(at(1)), Step::Wait);
     assert_eq!(session.step(at(349)), Step::Wait);
     assert_eq!(session.step(at(350)), request(2, &["c2", "c3"]));
-    session.subscriptions().acknowledged(About::Oldest, at(351));
-    session.subscriptions().acknowledged(About::Oldest, at(351));
-    assert!(session.subscriptions().take_settled());
+    session.subscriptions_mut().acknowledged(About::Oldest, at(351));
+    session.subscriptions_mut().acknowledged(About::Oldest, at(351));
+    assert!(session.subscriptions_mut().take_settled());
     assert_eq!(session.step(at(400)), Step::Wait);
 }
 
@@ -56,7 +56,7 @@ fn what_opens_a_connection_comes_behind_the_first_request() {
 fn a_missing_acknowledgement_gives_up() {
     let mut one_of_two = session(2, LIMITS);
     one_of_two.step(at(0));
-    one_of_two.subscriptions().acknowledged(About::Instruments(&[0]), at(1));
+    one_of_two.subscriptions_mut().acknowledged(About::Instruments(&[0]), at(1));
     assert_eq!(one_of_two.step(at(10_000)), Step::Wait);
     assert_eq!(one_of_two.step(at(10_001)), Step::Unanswered(vec![1]), "the other goes on");
     assert_eq!(one_of_two.step(at(10_002)), Step::Wait);

@@ -121,7 +121,7 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             let list = array("trades", list)?;
             trades.reserve(list.len());
             for element in list {
-                trades.push(trade(element, symbols)?);
+                trades.push(trade(element, |product| symbols.find("product_id", text("product_id", product)?))?);
             }
         }
         // Snapshots are newest first. Of each product they must come in the order in which they took place.
@@ -160,12 +160,16 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
 
 fields!(Element { id: "trade_id", product: "product_id", at: "price", size: "size", side: "side", time: "time" });
 
+/// A trade, live or of the past; `find` tells which instrument its product is.
 #[inline]
-fn trade<'frame>(element: Value<'_, 'frame>, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
+fn trade<'frame>(
+    element: Value<'_, 'frame>,
+    find: impl FnOnce(Option<Value<'_, 'frame>>) -> Result<usize, Reject>,
+) -> Result<Trade<'frame>, Reject> {
     let Element { id, product, at, size, side: named, time } = Element::read("trades", element)?;
     let (id, number) = sequence_text("trade_id", id)?;
     Ok(Trade {
-        instrument: symbols.find("product_id", text("product_id", product)?)?,
+        instrument: find(product)?,
         id: TradeId::Text(id),
         price: price("price", at)?,
         quantity: decimal("size", size)?,

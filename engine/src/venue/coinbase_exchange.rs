@@ -86,7 +86,7 @@ impl Venue for CoinbaseExchange {
         json.parse(frame, arena, |root| {
             let message = Message::read("frame", root)?;
             match text("type", message.kind)? {
-                "match" | "last_match" => Ok(Frame::Trades(slice::from_ref(arena.alloc(message.trade(symbols)?)))),
+                "match" | "last_match" => Ok(Frame::Trades(slice::from_ref(arena.alloc(message.live_trade(symbols)?)))),
                 kind => message.control(kind, symbols, arena),
             }
         })
@@ -110,11 +110,15 @@ fields!(Channel { name: "name", products: "product_ids" });
 
 impl<'tape, 'frame> Message<'tape, 'frame> {
     #[inline]
-    fn trade(&self, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
+    /// A trade, live or of the past; `find` tells which instrument its product is.
+    fn trade(
+        &self,
+        find: impl FnOnce(Option<Value<'tape, 'frame>>) -> Result<usize, Reject>,
+    ) -> Result<Trade<'frame>, Reject> {
         let (id, number) = sequence_number("trade_id", self.id)?;
         let maker = field::side("side", self.side, "buy", "sell")?;
         Ok(Trade {
-            instrument: symbols.find("product_id", text("product_id", self.product)?)?,
+            instrument: find(self.product)?,
             id: TradeId::Number(id),
             price: price("price", self.price)?,
             quantity: decimal("size", self.quantity)?,
@@ -125,6 +129,11 @@ impl<'tape, 'frame> Message<'tape, 'frame> {
             buyer_order_id: None,
             seller_order_id: None,
         })
+    }
+
+    #[inline]
+    fn live_trade(&self, symbols: &Symbols) -> Result<Trade<'frame>, Reject> {
+        self.trade(|product| symbols.find("product_id", text("product_id", product)?))
     }
 
     #[cold]

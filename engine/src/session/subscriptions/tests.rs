@@ -55,7 +55,7 @@ fn of_a_request_that_is_refused_as_a_whole_only_the_culprit_is_lost() {
     }
     let expected = ["+1 a b c d e f g h", "+2 a b c d", "+3 e f g h", "+4 e f", "+5 e", "+6 f", "+7 g h"];
     assert_eq!((requests.as_slice(), refused.as_slice()), (&expected.map(String::from)[..], &[5][..]));
-    assert_eq!((all.count(), all.take_settled(), all.is_without(5)), (7, true, true));
+    assert_eq!((all.count(), all.take_settled(), all.is_refused(5)), (7, true, true));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_refusal_of_nobody_knows_what_leaves_the_others_their_answer() {
     all.acknowledged(About::Instruments(&[0, 2]), at(2));
     assert_eq!(all.unanswered(at(10_000)), Vec::<usize>::new());
     assert_eq!(all.unanswered(at(10_001)), [1]);
-    assert!(!all.has_waited_in_vain() && all.is_without(1));
+    assert!(!all.has_waited_in_vain() && all.is_refused(1));
 }
 
 #[test]

@@ -21,12 +21,11 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use super::side;
-use crate::trade::{Trade, TradeId};
-use crate::venue::field::{array, decimal, fields, price, sequence_text};
+use super::trade;
+use crate::venue::field::{array, fields};
 use crate::venue::history::{History, Missing, Order, Page, Query};
 use crate::venue::json::Value;
-use crate::venue::time::{NANOS_PER_SECOND, rfc3339};
+use crate::venue::time::NANOS_PER_SECOND;
 use crate::venue::{Instrument, Reject, TimeUnit};
 
 /// Most trades of a page.
@@ -52,25 +51,10 @@ fn query(instrument: &Instrument, missing: &Missing, _: TimeUnit) -> Query {
 }
 
 fields!(Body { trades: "trades" });
-fields!(Element { id: "trade_id", at: "price", size: "size", side: "side", time: "time" });
-
 fn read<'body>(root: Value<'_, 'body>, _: TimeUnit, arena: &'body Bump) -> Result<Page<'body>, Reject> {
     let mut trades = Vec::new_in(arena);
     for element in array("trades", Body::read("body", root)?.trades)? {
-        let Element { id, at, size, side: named, time } = Element::read("trades", element)?;
-        let (id, number) = sequence_text("trade_id", id)?;
-        trades.push(Trade {
-            instrument: 0,
-            id: TradeId::Text(id),
-            price: price("price", at)?,
-            quantity: decimal("size", size)?,
-            side: side(named)?,
-            exchange_time_ns: rfc3339("time", time)?,
-            sequence: Some(number),
-            is_buyer_maker: None,
-            buyer_order_id: None,
-            seller_order_id: None,
-        });
+        trades.push(trade(element, |_| Ok(0))?);
     }
     Ok(Page::Trades(trades))
 }

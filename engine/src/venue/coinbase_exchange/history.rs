@@ -16,11 +16,10 @@ use std::time::Duration;
 use bumpalo::Bump;
 use bumpalo::collections::Vec;
 
-use crate::trade::{Side, Trade, TradeId};
-use crate::venue::field::{self, array, decimal, fields, price, sequence_number};
+use super::Message;
+use crate::venue::field::array;
 use crate::venue::history::{History, Missing, Order, Page, Query};
 use crate::venue::json::Value;
-use crate::venue::time::rfc3339;
 use crate::venue::{Instrument, Reject, TimeUnit};
 
 /// Most trades of a page.
@@ -40,26 +39,10 @@ fn query(instrument: &Instrument, missing: &Missing, _: TimeUnit) -> Query {
     Query { path: format!("/products/{product}/trades?after={after}&limit={limit}"), header: None }
 }
 
-fields!(Element { id: "trade_id", side: "side", quantity: "size", at: "price", time: "time" });
-
 fn read<'body>(root: Value<'_, 'body>, _: TimeUnit, arena: &'body Bump) -> Result<Page<'body>, Reject> {
     let mut trades = Vec::new_in(arena);
     for element in array("body", Some(root))? {
-        let Element { id, side, quantity, at, time } = Element::read("body", element)?;
-        let (id, number) = sequence_number("trade_id", id)?;
-        let maker = field::side("side", side, "buy", "sell")?;
-        trades.push(Trade {
-            instrument: 0,
-            id: TradeId::Number(id),
-            price: price("price", at)?,
-            quantity: decimal("size", quantity)?,
-            side: maker.opposite(),
-            exchange_time_ns: rfc3339("time", time)?,
-            sequence: Some(number),
-            is_buyer_maker: Some(maker == Side::Buy),
-            buyer_order_id: None,
-            seller_order_id: None,
-        });
+        trades.push(Message::read("body", element)?.trade(|_| Ok(0))?);
     }
     Ok(Page::Trades(trades))
 }
