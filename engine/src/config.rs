@@ -41,6 +41,8 @@ pub struct Config {
     pub repair: Repair,
     /// When connections are made anew.
     pub session: Session,
+    /// What survives the engine.
+    pub state: State,
     /// A PEM file with root certificates to trust besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_ca: Option<PathBuf>,
@@ -159,6 +161,14 @@ pub struct Session {
     pub max_age_s: Option<u64>,
 }
 
+/// `[state]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct State {
+    /// The folder in which the engine keeps what must survive it; without one nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+}
+
 /// All that is wrong with a configuration, each with key, value and the way out.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<String>);
@@ -204,6 +214,7 @@ impl Config {
             ("[limits]", self.limits != other.limits),
             ("[session]", self.session != other.session),
             ("[repair]", self.repair != other.repair),
+            ("[state]", self.state != other.state),
             ("[tls]", self.extra_ca != other.extra_ca),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -31,6 +31,7 @@ use crate::produce::{NewRoute, ProducerCore, Remainder, Route};
 use crate::record::Kind;
 use crate::registry::{RegistryClient, value_subject};
 use crate::repair::Repairer;
+use crate::state::StateFolder;
 use crate::twins::{Standing, Twins};
 use rings::Rings;
 use roster::Roster;
@@ -57,6 +58,8 @@ pub struct Engine {
     readings: Readings,
     /// Ends with the engine.
     _repairer: Option<Repairer>,
+    /// No other engine's as long as this one runs.
+    _state: Option<StateFolder>,
 }
 
 /// What an engine has left when it has stopped.
@@ -98,6 +101,7 @@ impl Engine {
             tracing::warn!("{note}");
         }
         tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
+        let state = open_state(config).map_err(misconfigured)?;
         warn_of_plain_text(config);
         // Plain connections, such as the demo's, work where no root certificates are installed.
         let uses_tls = config.feeds.iter().any(|feed| feed.endpoint.url.scheme() == "wss");
@@ -168,6 +172,7 @@ impl Engine {
             stop_producing,
             readings,
             _repairer: repairer,
+            _state: state,
         })
     }
 
@@ -322,6 +327,14 @@ fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
         thread.join()
     });
     outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The folder of what survives the engine, if there is to be one.
+fn open_state(config: &Config) -> Result<Option<StateFolder>, String> {
+    if config.state.dir.is_none() {
+        tracing::info!("nothing survives the process: state.dir is not set (K2_STATE_DIR)");
+    }
+    config.state.dir.as_deref().map(StateFolder::open).transpose()
 }
 
 /// Sees to topics and schema of some of the feeds. Returns the schema's id for each.

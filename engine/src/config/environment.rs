@@ -14,6 +14,7 @@ const BOOTSTRAP_SERVERS: &str = "K2_KAFKA_BOOTSTRAP_SERVERS";
 const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
 const TOPIC_RAW: &str = "K2_KAFKA_TOPIC_RAW";
 const TOPIC_NORMALIZED: &str = "K2_KAFKA_TOPIC_NORMALIZED";
+const STATE_DIR: &str = "K2_STATE_DIR";
 const SCHEMA_PATH: &str = "K2_SCHEMA_PATH";
 
 /// The variable with an exchange's address: `K2_BINANCE_WS_URL`. Those of exchanges that are not fed are not looked at.
@@ -80,6 +81,10 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         feed.topic = Some(topic);
         feed.origins.set("topic", source);
     }
+    if let Some((dir, source)) = variables.get(STATE_DIR) {
+        file.state.dir = Some(dir.into());
+        file.origins.set("state.dir", source);
+    }
     if variables.get(SCHEMA_PATH).is_some() {
         tracing::info!("{SCHEMA_PATH} is not needed: the schemas are in the binary");
     }
@@ -142,6 +147,7 @@ fn name_unknown(variables: &BTreeMap<String, String>) {
         SCHEMA_REGISTRY_URL,
         TOPIC_RAW,
         TOPIC_NORMALIZED,
+        STATE_DIR,
         SCHEMA_PATH,
     ];
     let of_exchange = |exchange| [url_variable(exchange), rest_url_variable(exchange)];

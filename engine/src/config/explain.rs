@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -89,16 +89,23 @@ impl fmt::Display for Explained {
 
         show_session(f, &config.session, &given.origins)?;
 
+        writeln!(f, "\n[state]")?;
+        match &config.state.dir {
+            Some(dir) => Table { prefix: "state.", origins: &given.origins }.line(f, "dir", lasting(dir))?,
+            None => without(f, "dir", "default: nothing survives the engine")?,
+        }
+
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
-            // So that what is shown can be kept in another folder.
-            Some(path) => {
-                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                Table { prefix: "tls.", origins: &given.origins }.line(f, "extra_ca", path)
-            }
+            Some(path) => Table { prefix: "tls.", origins: &given.origins }.line(f, "extra_ca", lasting(path)),
             None => without(f, "extra_ca", "default: the system's roots alone"),
         }
     }
+}
+
+/// A path as it can be kept in a file of another folder.
+fn lasting(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> fmt::Result {

@@ -22,6 +22,7 @@ pub(super) struct File {
     pub(super) limits: Limits,
     pub(super) repair: Repair,
     pub(super) session: Session,
+    pub(super) state: State,
     pub(super) tls: Tls,
     /// Where each key comes from, those of feeds left out.
     #[serde(skip)]
@@ -114,6 +115,12 @@ pub(super) struct Session {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct State {
+    pub(super) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
@@ -128,6 +135,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
         "limits" => serde_introspect::<Limits>(),
         "repair" => serde_introspect::<Repair>(),
         "session" => serde_introspect::<Session>(),
+        "state" => serde_introspect::<State>(),
         "tls" => serde_introspect::<Tls>(),
         _ => &[],
     }
@@ -176,6 +184,7 @@ pub(super) fn read(path: &Path, errors: &mut Vec<String>) -> Option<File> {
     // Paths are relative to the file that names them.
     let folder = path.parent().unwrap_or(Path::new(""));
     let named = file.feed.iter_mut().filter_map(|feed| feed.instruments.as_mut()).chain(&mut file.tls.extra_ca);
+    let named = named.chain(file.state.dir.as_mut().filter(|dir| !dir.as_os_str().is_empty()));
     named.for_each(|named| *named = folder.join(&*named));
     Some(file)
 }

@@ -9,7 +9,7 @@ mod topics;
 
 use url::Url;
 
-use super::{Config, Cores, Limits, Repair, file};
+use super::{Config, Cores, Limits, Repair, State, file};
 use crate::cores::Choice;
 
 /// A ring must hold so many of the longest messages.
@@ -26,8 +26,10 @@ pub(super) fn resolve(given: &file::File, errors: &mut Vec<String>) -> Option<Co
     let feeds = feeds::resolve(&given.feed, &cores.feed, repair.enabled, errors);
     let limits = resolve_limits(&given.limits, errors);
     let session = session::resolve(&given.session, errors);
+    let state = resolve_state(&given.state, errors);
     let kafka = kafka::resolve(&given.kafka, errors);
-    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, extra_ca: given.tls.extra_ca.clone() })
+    let extra_ca = given.tls.extra_ca.clone();
+    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, extra_ca })
 }
 
 fn resolve_cores(given: &file::Cores, errors: &mut Vec<String>) -> Cores {
@@ -77,6 +79,14 @@ fn resolve_repair(given: &file::Repair, errors: &mut Vec<String>) -> Repair {
         ));
     }
     Repair { enabled: given.enabled.unwrap_or(true), max_trades }
+}
+
+/// Whether the folder can be had, only the machine knows: [`crate::state`] sees to that.
+fn resolve_state(given: &file::State, errors: &mut Vec<String>) -> State {
+    if given.dir.as_ref().is_some_and(|dir| dir.as_os_str().is_empty()) {
+        errors.push("state.dir = \"\": name a folder, or leave it out: then nothing survives the engine".into());
+    }
+    State { dir: given.dir.clone() }
 }
 
 fn parse_url(key: &str, given: &str, schemes: &[&str], errors: &mut Vec<String>) -> Option<Url> {

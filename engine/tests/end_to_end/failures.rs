@@ -113,6 +113,26 @@ fn a_topic_that_must_not_be_made_is_missed() {
 }
 
 #[test]
+fn engines_do_not_share_a_state_folder() {
+    let _alone = alone();
+    let broker = Broker::start();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let variables = variables(&broker, "ws://127.0.0.1:1/ws", "BTCUSDT");
+    let file = format!("[state]\ndir = {state:?}\n");
+    let mut first = Run::with(&variables, Some(&file), &[]);
+    first.child.log_line("schema");
+    let process = std::fs::read_to_string(state.join("lock")).unwrap();
+    let told = format!("state.dir = {state:?}: another engine (process {}) uses it", process.trim());
+    run(&variables, &file).expect(2).says(&[&told, "give each its own", "K2_STATE_DIR"]);
+    assert!(!first.stop().ended.stderr.contains("nothing survives"));
+    // It is free again.
+    let mut third = Run::with(&[&variables[..], &[("K2_STATE_DIR", state.to_str().unwrap())]].concat(), None, &[]);
+    third.child.log_line("schema");
+    third.stop();
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -41,6 +41,8 @@ extra_ca = "/etc/root.pem"
 [session]
 breaker_probe_max_s = 60
 max_age_s = 3600
+[state]
+dir = "/var/lib/k2-feed"
 "#;
 
 #[test]
@@ -77,6 +79,7 @@ fn every_line_says_where_it_comes_from() {
         ("backoff_min_ms", "default"),
         ("breaker_probe_max_s", "feed.toml:28"),
         ("max_age_s", "feed.toml:29"),
+        ("dir", "feed.toml:31"),
     ] {
         assert_eq!(source(&shown, key), expected, "{key}");
     }
@@ -103,6 +106,7 @@ fn variables_are_named() {
         ("K2_KAFKA_SCHEMA_REGISTRY_URL", "http://127.0.0.1:8081"),
         ("K2_KAFKA_TOPIC_RAW", "raw"),
         ("K2_KAFKA_TOPIC_NORMALIZED", "trades"),
+        ("K2_STATE_DIR", "state"),
     ];
     for text in [TWO, ""] {
         let shown = explain(text, &variables).unwrap().to_string();
@@ -114,6 +118,7 @@ fn variables_are_named() {
             ("schema_registry_url", "K2_KAFKA_SCHEMA_REGISTRY_URL"),
             ("topic_raw", "K2_KAFKA_TOPIC_RAW"),
             ("topic", "K2_KAFKA_TOPIC_NORMALIZED"),
+            ("dir", "K2_STATE_DIR"),
             // It has but one.
             ("protocol", "default"),
         ] {
