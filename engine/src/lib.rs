@@ -55,6 +55,7 @@ pub mod sequence;
 pub mod session;
 pub mod signals;
 pub mod sim;
+pub mod spill;
 pub mod state;
 pub mod throttle;
 pub mod trade;
