@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 
 use super::format::{HEAD_BYTES, HEADER_BYTES};
-use super::marks::Marks;
+use super::marks::{self, Marks};
 use super::reader::{Found, Reader};
 use super::segment::{self, Segment};
 use super::sync::Syncer;
@@ -295,12 +295,16 @@ impl Journal {
     /// Begins a segment at the tail.
     fn begin(&mut self) -> Result<&mut Writer, SpillError> {
         let number = self.next_number;
+        // Whatever comes of it: a file of this number may be there afterwards.
+        self.next_number += 1;
         let path = segment::path(&self.settings.folder, number);
         let writer = Writer::create(&path, number, &self.preamble)?;
-        self.next_number += 1;
+        if let Err(error) = self.syncer.made_file() {
+            marks::remove(&path)?;
+            return Err(error);
+        }
         self.bytes += writer.end();
         self.segments.push_back(Segment::new(path, number, writer.end()));
-        self.syncer.made_file()?;
         Ok(self.writer.insert(writer))
     }
 
@@ -325,8 +329,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        let outcome = self.flush().and_then(|()| self.save_mark());
-        if let Err(error) = outcome {
+        for error in [self.flush(), self.save_mark()].into_iter().filter_map(Result::err) {
             tracing::warn!("{error}");
         }
     }

@@ -13,7 +13,7 @@ pub struct Prepend<'journal> {
     journal: &'journal mut Journal,
     number: u64,
     writer: Writer,
-    /// Without a number yet to be found by.
+    /// Of the name that the file gets at the end.
     segment: Segment,
 }
 
@@ -70,7 +70,11 @@ impl Prepend<'_> {
         journal.bytes += segment.size;
         journal.segments.push_front(segment);
         journal.rewind();
-        journal.syncer.made_file()
+        if let Err(error) = journal.syncer.made_file() {
+            // It is there; what is not certain is whether a power cut would leave it there.
+            tracing::warn!("{error}");
+        }
+        Ok(())
     }
 }
 

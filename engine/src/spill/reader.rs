@@ -57,6 +57,8 @@ enum Look {
     BadHead,
     /// A record that the file does not have all of.
     Torn,
+    /// Too few bytes for a head.
+    Short,
 }
 
 impl Reader {
@@ -109,12 +111,21 @@ impl Reader {
     #[inline]
     pub(super) fn find(&mut self, at: u64, limit: u64) -> io::Result<Found> {
         let mut offset = at;
+        // Whether a record began here, if nothing was written over.
+        let mut is_boundary = true;
         while offset < limit {
             match self.look(offset, limit)? {
                 Look::Whole(length) => return Ok(Found::Record { offset, length }),
-                Look::BadPayload(bytes) => offset += bytes,
-                Look::BadHead => offset += 1,
+                Look::BadPayload(bytes) => {
+                    offset += bytes;
+                    is_boundary = true;
+                }
+                Look::BadHead => {
+                    offset += 1;
+                    is_boundary = false;
+                }
                 Look::Torn => return Ok(Found::End { torn: Some(offset) }),
+                Look::Short => return Ok(Found::End { torn: is_boundary.then_some(offset) }),
             }
         }
         Ok(Found::End { torn: None })
@@ -122,9 +133,9 @@ impl Reader {
 
     #[inline]
     fn look(&mut self, offset: u64, limit: u64) -> io::Result<Look> {
-        let Some(Open { header: Header { salt, .. }, .. }) = self.open else { return Ok(Look::Torn) };
+        let Some(Open { header: Header { salt, .. }, .. }) = self.open else { return Ok(Look::Short) };
         if limit - offset < HEAD_BYTES as u64 || !self.load(offset, HEAD_BYTES, limit)? {
-            return Ok(Look::Torn);
+            return Ok(Look::Short);
         }
         let head = Head::read(&self.buffer[(offset - self.start) as usize..]);
         if self.checked == Some(offset) {

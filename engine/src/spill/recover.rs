@@ -7,13 +7,11 @@ use std::path::Path;
 use super::journal::check_preamble;
 use super::marks::{self, Marks};
 use super::reader::{Fault, Found, Reader};
-use super::segment::{self, Name, Segment};
+use super::segment::{self, FIRST_NUMBER, Name, Segment};
 use super::sync::Syncer;
 use super::{Damage, DamageKind, Damages, Item, Journal, Position, Recovery, Settings, SpillError};
 use crate::spill::format::{HEAD_BYTES, HeaderFault, MARK_AT, MARK_BYTES};
 
-/// The number of the first segment in an empty folder.
-const FIRST_NUMBER: u64 = 1 << 63;
 /// The file by which a folder is one journal's alone.
 const LOCK: &str = "lock";
 
@@ -130,7 +128,15 @@ impl<F: FnMut(Item<'_>)> Scan<F> {
         let mut segment = Segment { earlier_run: true, sealed: true, ..Segment::new(path.to_owned(), number, from) };
         let mut at = from;
         while at < file_bytes {
-            let found = self.reader.find(at, file_bytes)?;
+            let found = match self.reader.find(at, file_bytes) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.damage(path, at, file_bytes - at, DamageKind::Unreadable(error.to_string()));
+                    segment.unreadable = true;
+                    segment.size = at;
+                    return Ok(segment);
+                }
+            };
             let (next, end) = match found {
                 Found::Record { offset, length } => (offset, offset + (HEAD_BYTES + length) as u64),
                 Found::End { torn } => (torn.unwrap_or(file_bytes), file_bytes),

@@ -1,5 +1,6 @@
 //! What is known in memory of one segment.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::window::Window;
@@ -136,11 +137,16 @@ pub(super) enum Name {
     Part,
 }
 
+/// The number of the first segment in an empty folder: there is room on both sides.
+pub(super) const FIRST_NUMBER: u64 = 1 << 63;
+/// The numbers that are ever used. So many of them are left outside that counting on from any of them never ends.
+const NUMBERS: Range<u64> = FIRST_NUMBER / 2..FIRST_NUMBER + FIRST_NUMBER / 2;
+
 /// Reads a name; `None` if it is no name of ours.
 pub(super) fn name(path: &Path) -> Option<Name> {
     let stem = path.file_stem()?.to_str()?;
     let is_number = stem.len() == DIGITS && stem.bytes().all(|digit| digit.is_ascii_digit());
-    let number = is_number.then(|| stem.parse().ok()).flatten()?;
+    let number = is_number.then(|| stem.parse().ok()).flatten().filter(|number| NUMBERS.contains(number))?;
     match path.extension()?.to_str()? {
         EXTENSION => Some(Name::Segment(number)),
         PART_EXTENSION => Some(Name::Part),

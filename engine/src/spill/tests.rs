@@ -1,5 +1,9 @@
 //! The journal as its owner sees it.
 
+mod damage;
+mod disk;
+mod oracle;
+
 use std::fs;
 use std::path::Path;
 
@@ -171,4 +175,39 @@ fn a_folder_is_one_journal_s_alone() {
     assert!(matches!(second, Err(SpillError::InUse(path)) if path == folder.path()));
     drop(journal);
     open(folder.path());
+}
+
+#[test]
+fn files_of_other_names_are_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let names = ["18446744073709551615.spill", "00000000000000000000.spill", "1.spill", "notes.txt", "x.part"];
+    names.iter().for_each(|name| fs::write(folder.path().join(name), name).unwrap());
+    fs::create_dir(folder.path().join("09223372036854775900.spill")).unwrap();
+    let (mut journal, recovery) = open(folder.path());
+    assert_eq!((recovery.records, recovery.damaged.places), (0, 1), "the folder that is named as a segment is");
+    journal.append(&[b"a"]).unwrap();
+    let mut older = journal.prepend().unwrap();
+    older.append(&[b"older"]).unwrap();
+    older.commit().unwrap();
+    assert_eq!(read(&mut journal, true), [&b"older"[..], b"a"]);
+    journal.save_mark().unwrap();
+    assert!(names.iter().all(|name| fs::read(folder.path().join(name)).unwrap() == name.as_bytes()));
+}
+
+#[test]
+fn every_way_to_force_bytes_to_the_disk_keeps_them() {
+    let ways = [Fsync::Never, Fsync::Always, Fsync::Interval(Duration::ZERO), Fsync::Interval(Duration::from_secs(60))];
+    for fsync in ways {
+        let folder = TempDir::new().unwrap();
+        let settings = Settings { fsync, ..settings(folder.path()) };
+        let (mut journal, _) = Journal::open(settings.clone(), b"", |_| {}).unwrap();
+        for number in 0..40 {
+            journal.append(&[&payload(number)]).unwrap();
+            journal.flush().unwrap();
+        }
+        journal.sync().unwrap();
+        drop(journal);
+        let (mut journal, _) = Journal::open(settings, b"", |_| {}).unwrap();
+        assert_eq!(read(&mut journal, true), (0..40).map(payload).collect::<Vec<_>>(), "{fsync:?}");
+    }
 }
