@@ -14,7 +14,7 @@ die() { echo "$NAME: $*" >&2; exit 1; }
 
 need_java() {
   local major
-  major=$("$JAVA" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+  major=$("$JAVA" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p') || true
   ((${major:-0} >= LEAST_JAVA)) || die "no Java $LEAST_JAVA or newer as '$JAVA': install it, or set JAVA_HOME"
 }
 
@@ -57,7 +57,7 @@ listening() { (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null; }
 live_pid() {
   local pid
   pid=$(cat "$PID_FILE" 2>/dev/null) || return 1
-  tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$FOLDER/" && echo "$pid"
+  grep -qzF "$FOLDER/" "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
 }
 
 # Waits until `is_ready`, and says so; ends the program if it takes too long.

@@ -1,0 +1,130 @@
+//! A real Kafka and a real registry, each a process on a port that was free, in a folder of its own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::child::Child;
+use crate::world::Broker;
+
+/// What makes a missing program a failure.
+const REQUIRED: &str = "K2_REQUIRE_REAL";
+
+/// Both, until dropped. They end with this process, too, however that ends.
+pub(crate) struct Real {
+    /// As other tests know them: addresses, and Kafka's process.
+    pub(crate) broker: Broker,
+    kafka: Settings,
+    _registry: Child,
+    folder: TempDir,
+}
+
+/// How Kafka is started.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// The plaintext listener's.
+    port: u16,
+    /// More lines for `server.properties`.
+    pub(crate) properties: String,
+    /// More listeners, such as `SASL_SSL://localhost:9093`.
+    pub(crate) listeners: Vec<String>,
+    /// More options of the first start.
+    pub(crate) format: String,
+}
+
+impl Real {
+    /// With a plaintext listener alone. `None`, and a line that says why, where it cannot be had.
+    pub(crate) fn start() -> Option<Self> {
+        Real::with(Settings::default())
+    }
+
+    /// As [`Self::start`], with more than that.
+    pub(crate) fn with(settings: Settings) -> Option<Self> {
+        if !is_here() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let kafka = Settings { port: free_port(), ..settings };
+        let child = start_kafka(folder.path(), &kafka);
+        let registry_port = free_port().to_string();
+        let mut registry =
+            start(script("registry.sh").args(["run", &registry_port]).arg(folder.path().join("registry")));
+        let line = registry.stdout_line("ready at ");
+        let url = line.strip_prefix("ready at ").and_then(|rest| rest.split(',').next()).unwrap().to_string();
+        let broker = Broker { child, servers: format!("127.0.0.1:{}", kafka.port), registry: url };
+        Some(Real { broker, kafka, _registry: registry, folder })
+    }
+
+    /// Ends Kafka as a failing machine would.
+    pub(crate) fn kill_kafka(&mut self) {
+        self.broker.child.kill();
+    }
+
+    /// Starts Kafka again on the data that there is.
+    pub(crate) fn start_kafka_again(&mut self) {
+        self.broker.child = start_kafka(self.folder.path(), &self.kafka);
+    }
+}
+
+fn start_kafka(folder: &Path, settings: &Settings) -> Child {
+    let properties = folder.join("more.properties");
+    std::fs::write(&properties, &settings.properties).unwrap();
+    let mut command = script("kafka.sh");
+    command.args(["run", &settings.port.to_string()]).arg(folder.join("kafka")).arg(properties);
+    command.args(&settings.listeners).env("K2_KAFKA_FORMAT", &settings.format);
+    let mut child = start(&mut command);
+    child.stdout_line("ready at ");
+    child
+}
+
+/// The script ends when its input does, which is when the child is dropped.
+fn start(command: &mut Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Child::start(std::mem::replace(command, Command::new("true")))
+}
+
+fn script(name: &str) -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../perf/real").join(name))
+}
+
+/// Nobody listens there: it was free a moment ago, and the system does not hand it out again so soon.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Fetches both, once. Whether they are here.
+fn is_here() -> bool {
+    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    or_skipped(
+        FETCHED.get_or_init(|| ["kafka.sh", "registry.sh"].iter().try_for_each(|name| done(script(name).arg("fetch")))),
+    )
+}
+
+/// Whether it went well; if not, it is said, and a failure where that is asked for.
+pub(crate) fn or_skipped<T>(outcome: &Result<T, String>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(why) if std::env::var_os(REQUIRED).is_some() => panic!("{REQUIRED} is set: {why}"),
+        Err(why) => {
+            eprintln!("skipped: {why}");
+            false
+        }
+    }
+}
+
+/// Runs the command to its end.
+pub(crate) fn done(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+/// A folder of these tests that outlives them.
+pub(crate) fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
