@@ -19,6 +19,9 @@ use crate::trade::{MAX_MADE_ID, Trade, TradeId};
 /// The schema of the normalized topic, the only copy, compiled in.
 pub const NORMALIZED_TRADE: &str = include_str!("../../schemas/normalized-trade.avsc");
 
+/// The full name of the schema's record.
+pub const RECORD_NAME: &str = "com.k2.marketdata.crypto.NormalizedTrade";
+
 /// `schema_version` of every record, the default of the field.
 pub const SCHEMA_VERSION: &str = "1.0.0";
 

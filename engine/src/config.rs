@@ -20,6 +20,7 @@ use url::Url;
 use crate::cores::{Choice, Wait, Wish};
 use crate::kafka::settings::{ProducerSettings, is_secret};
 use crate::record::Kind;
+use crate::registry::SubjectNameStrategy;
 use crate::session::backoff::Bounds;
 use crate::session::breaker::Patience;
 use crate::venue::{Endpoint, Instrument, Protocol, Subscription};
@@ -56,6 +57,12 @@ pub struct Kafka {
     /// Where schemas are registered.
     #[serde(serialize_with = "without_password")]
     pub schema_registry_url: Url,
+    /// Under which subjects.
+    pub subject_name_strategy: SubjectNameStrategy,
+    /// Whether a schema that is not registered is.
+    pub register_schemas: bool,
+    /// How long a registry that does not answer is waited for at start, in seconds.
+    pub registry_wait_s: u64,
     /// Whether topics that are missing are made.
     pub create_topics: bool,
     /// Partitions of a topic that is made.

@@ -1,5 +1,6 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
+mod register;
 mod reload;
 mod repair;
 mod replan;
@@ -11,12 +12,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, Sender, never, unbounded};
 
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
-use crate::avro;
 use crate::bell::Bell;
-use crate::config::{Config, ConfigErrors, Feed, RingFull, shown};
+use crate::config::{Config, ConfigErrors, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
 use crate::feed::assignment::Limits;
 use crate::feed::executor::{Duty, Order};
@@ -24,22 +24,17 @@ use crate::feed::outside::Machine;
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::interval::{self, Collector, ProducerMeasured};
 use crate::kafka::Kafka;
-use crate::kafka::topics::{self, TopicSpec};
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
 use crate::produce::{NewRoute, ProducerCore, Remainder, Route};
 use crate::record::Kind;
-use crate::registry::{RegistryClient, value_subject};
 use crate::repair::Repairer;
 use crate::state::StateFolder;
 use crate::twins::{Standing, Twins};
+use register::{Wait, register};
 use rings::Rings;
 use roster::Roster;
 
-/// How long a topic that is made keeps frames as received, and dead letters.
-const RAW_RETENTION: Duration = Duration::from_hours(7 * 24);
-/// How long a topic that is made keeps normalized trades.
-const NORMALIZED_RETENTION: Duration = Duration::from_hours(48);
 /// Longest wait for a core to pass on what it has measured; it does so at least every few dozen milliseconds.
 const COLLECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -59,7 +54,7 @@ pub struct Engine {
     /// Ends with the engine.
     _repairer: Option<Repairer>,
     /// No other engine's as long as this one runs.
-    _state: Option<StateFolder>,
+    state: Option<StateFolder>,
 }
 
 /// What an engine has left when it has stopped.
@@ -93,6 +88,14 @@ impl Engine {
     /// # Errors
     /// What is missing, with its value and the way out: io_uring, broker, registry, topic, certificate, CPU.
     pub fn start(config: &Config) -> anyhow::Result<Self> {
+        Engine::start_unless(config, &never())
+    }
+
+    /// As [`Engine::start`], unless a word comes by `stop` while the schema registry is waited for.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; [`StartError::Stopped`](crate::registry::start::StartError::Stopped) then.
+    pub fn start_unless(config: &Config, stop: &Receiver<()>) -> anyhow::Result<Self> {
         let wrong = anyhow::Error::msg;
         io_uring::probe().map_err(wrong)?;
         let misconfigured = |error| ConfigErrors(vec![error]);
@@ -114,7 +117,9 @@ impl Engine {
         let client_config = config.producer_settings().client_config();
         let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
-        let schema_ids = register(config, &config.feeds.iter().collect::<Vec<_>>(), &clients[0])?;
+        let wait = Wait { longest: Duration::from_secs(config.kafka.registry_wait_s), stop };
+        let feeds: Vec<_> = config.feeds.iter().collect();
+        let schema_ids = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
         let roster = Roster::new(config, &schema_ids, plan.feed.len());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -172,7 +177,7 @@ impl Engine {
             stop_producing,
             readings,
             _repairer: repairer,
-            _state: state,
+            state,
         })
     }
 
@@ -335,29 +340,6 @@ fn open_state(config: &Config) -> Result<Option<StateFolder>, String> {
         tracing::info!("nothing survives the process: state.dir is not set (K2_STATE_DIR)");
     }
     config.state.dir.as_deref().map(StateFolder::open).transpose()
-}
-
-/// Sees to topics and schema of some of the feeds. Returns the schema's id for each.
-fn register(config: &Config, feeds: &[&Feed], kafka: &Kafka) -> anyhow::Result<Vec<u32>> {
-    let registry = RegistryClient::new(config.kafka.schema_registry_url.as_str())?;
-    let client_config = config.producer_settings().client_config();
-    let specs: Vec<_> = feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
-    topics::ensure(kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
-    let mut ids = Vec::new();
-    for feed in feeds {
-        let subject = value_subject(&feed.topic);
-        let id = registry.ensure(&subject, avro::NORMALIZED_TRADE)?;
-        tracing::info!(subject, id, "schema");
-        ids.push(id);
-    }
-    Ok(ids)
-}
-
-fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
-    Kind::ALL.map(|kind| {
-        let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
-        TopicSpec { name: feed.topic(kind).to_string(), partitions, retention }
-    })
 }
 
 /// Trades that come unencrypted from elsewhere can be changed on the way.

@@ -5,8 +5,12 @@
 //! Redpanda and the embedded one all answer it. It blocks and allocates as it likes: it runs before
 //! the first socket is opened, never on the hot path.
 
+pub mod cache;
+mod difference;
 mod error;
 mod http;
+pub mod start;
+mod subject;
 
 use std::time::Duration;
 
@@ -15,6 +19,7 @@ use serde_json::json;
 
 pub use error::RegistryError;
 use http::Transport;
+pub use subject::{SubjectNameStrategy, value_subject};
 
 /// Longest wait for a connection to the registry, TLS included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,9 +32,13 @@ const SUBJECT_NOT_FOUND: i64 = 40401;
 const VERSION_NOT_FOUND: i64 = 40402;
 const SCHEMA_NOT_FOUND: i64 = 40403;
 
-/// The subject of a topic's values by Confluent's default strategy: `<topic>-value`.
-pub fn value_subject(topic: &str) -> String {
-    format!("{topic}-value")
+/// What is done about a schema that is not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// It is registered, if it is compatible.
+    Register,
+    /// It is an error, since somebody else registers schemas.
+    Refuse,
 }
 
 /// A blocking client for one registry. Makes no connection until it is asked something, and keeps
@@ -72,18 +81,61 @@ impl RegistryClient {
     /// [`RegistryError::Incompatible`] with the registry's reason when the registry refuses it;
     /// otherwise what went wrong on the way.
     pub fn ensure(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+        self.id(subject, schema, Missing::Register)
+    }
+
+    /// As [`RegistryClient::ensure`], with a choice of what is done if the schema is `missing`. An incompatible one is
+    /// refused with the fields that differ from the latest version.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::ensure`]; [`RegistryError::NotRegistered`] if it is missing and must not be registered.
+    pub fn id(&self, subject: &str, schema: &str, missing: Missing) -> Result<u32, RegistryError> {
+        let outcome = self.look_or_register(subject, schema, missing);
+        outcome.map_err(|error| match error {
+            RegistryError::Incompatible { url, status, subject, message, .. } => {
+                let differences = self.differences(&subject, schema);
+                RegistryError::Incompatible { url, status, subject, message, differences }
+            }
+            error => error,
+        })
+    }
+
+    fn look_or_register(&self, subject: &str, schema: &str, missing: Missing) -> Result<u32, RegistryError> {
         if let Some(id) = self.lookup(subject, schema)? {
             return Ok(id);
         }
-        match self.check(subject, schema)? {
-            Verdict::Compatible => self.register(subject, schema),
-            Verdict::Incompatible(refused) => Err(refused),
+        match (self.check(subject, schema)?, missing) {
+            (Verdict::Incompatible(refused), _) | (Verdict::Unexplained(refused), Missing::Refuse) => Err(refused),
+            (Verdict::Compatible, Missing::Register) => self.register(subject, schema),
+            (Verdict::Compatible, Missing::Refuse) => {
+                Err(RegistryError::NotRegistered { url: self.url(), subject: subject.to_owned() })
+            }
             // Apicurio says why only when it refuses to register.
-            Verdict::Unexplained(refused) => match self.register(subject, schema) {
+            (Verdict::Unexplained(refused), Missing::Register) => match self.register(subject, schema) {
                 Ok(id) => Ok(id),
                 Err(explained @ RegistryError::Incompatible { .. }) => Err(explained),
                 Err(_) => Err(refused),
             },
+        }
+    }
+
+    /// The registry's URL, without credentials.
+    pub fn url(&self) -> String {
+        self.transport.shown()
+    }
+
+    /// In which fields `schema` differs from the latest version under `subject`, in words.
+    fn differences(&self, subject: &str, schema: &str) -> String {
+        let latest = self.transport.call(&["subjects", subject, "versions", "latest"], None, None);
+        let read = latest.and_then(|answer| match answer.status {
+            200 => Ok(answer.read::<Stored>()?.schema),
+            _ => Err(answer.into_error(subject)),
+        });
+        let found = read.map_err(|error| error.to_string());
+        match found.and_then(|theirs| difference::differences(schema, &theirs)) {
+            Ok(found) if found.is_empty() => "none from the latest version: an earlier one must differ".to_owned(),
+            Ok(found) => found.join("; "),
+            Err(error) => format!("not known, since the latest version cannot be read: {error}"),
         }
     }
 
@@ -93,10 +145,6 @@ impl RegistryClient {
     /// [`RegistryError::NotFound`] when the registry has no such id; otherwise what went wrong on
     /// the way.
     pub fn schema_by_id(&self, id: u32) -> Result<String, RegistryError> {
-        #[derive(Deserialize)]
-        struct Stored {
-            schema: String,
-        }
         let answer = self.transport.call(&["schemas", "ids", &id.to_string()], None, None)?;
         match answer.status {
             200 => Ok(answer.read::<Stored>()?.schema),
@@ -141,6 +189,7 @@ impl RegistryClient {
             status: answer.status,
             subject: subject.to_owned(),
             message,
+            differences: String::new(),
         };
         let messages = checked.messages.unwrap_or_default();
         if messages.is_empty() {
@@ -168,6 +217,12 @@ enum Verdict {
     Incompatible(RegistryError),
     /// Incompatible, without a reason.
     Unexplained(RegistryError),
+}
+
+/// The part of an answer that carries a schema.
+#[derive(Deserialize)]
+struct Stored {
+    schema: String,
 }
 
 /// The part of an answer that carries the id, whatever else comes with it.

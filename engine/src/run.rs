@@ -14,6 +14,7 @@ use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
 use crate::net::tls;
 use crate::outcome::{Outcome, duration};
+use crate::registry::start::StartError;
 use crate::report::Report;
 use crate::signals::{Signals, Wish};
 use crate::twins::Standing;
@@ -73,7 +74,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = explained.config;
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
-    let mut engine = Engine::start(&config)?;
+    let mut engine = match Engine::start_unless(&config, signals.stop()) {
+        Err(error) if matches!(error.downcast_ref(), Some(StartError::Stopped)) => {
+            tracing::info!("{error}: nothing was read");
+            return Ok(ExitCode::SUCCESS);
+        }
+        started => started?,
+    };
     engine.plan().housekeeping.apply();
     let started = Instant::now();
     let deadline = args.run_for.map(|run_for| started + run_for);

@@ -46,6 +46,11 @@ impl Signals {
         Ok(Signals { stop, reload })
     }
 
+    /// Brings the wish to stop, for those that wait for something else.
+    pub fn stop(&self) -> &Receiver<()> {
+        &self.stop
+    }
+
     /// Waits for a wish, no longer than `longest`. The wish to stop goes first.
     pub fn wait(&self, longest: Duration) -> Option<Wish> {
         if self.stop.try_recv().is_ok() {

@@ -113,6 +113,9 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
     writeln!(f, "[kafka]")?;
     table.line(f, "bootstrap_servers", &kafka.bootstrap_servers)?;
     table.address(f, "schema_registry_url", &kafka.schema_registry_url)?;
+    table.line(f, "subject_name_strategy", kafka.subject_name_strategy)?;
+    table.line(f, "register_schemas", kafka.register_schemas)?;
+    table.line(f, "registry_wait_s", kafka.registry_wait_s)?;
     table.line(f, "create_topics", kafka.create_topics)?;
     table.line(f, "partitions", kafka.partitions)?;
     table.line(f, "linger_us", kafka.linger_us)?;

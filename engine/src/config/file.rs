@@ -10,6 +10,7 @@ use super::RingFull;
 use super::source::{Lines, Origins, Source, WHOLE, line_at};
 use crate::cores::{Choice, Wait};
 use crate::nearest::nearest;
+use crate::registry::SubjectNameStrategy;
 use crate::venue::TimeUnit;
 
 /// The whole file.
@@ -34,6 +35,9 @@ pub(super) struct File {
 pub(super) struct Kafka {
     pub(super) bootstrap_servers: Option<String>,
     pub(super) schema_registry_url: Option<String>,
+    pub(super) subject_name_strategy: Option<SubjectNameStrategy>,
+    pub(super) register_schemas: Option<bool>,
+    pub(super) registry_wait_s: Option<u64>,
     pub(super) create_topics: Option<bool>,
     pub(super) partitions: Option<i32>,
     pub(super) linger_us: Option<u64>,

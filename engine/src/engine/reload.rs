@@ -1,10 +1,13 @@
 //! Another configuration while the engine runs.
 
-use anyhow::Context;
-use crossbeam::channel::bounded;
+use std::time::Duration;
 
+use anyhow::Context;
+use crossbeam::channel::{bounded, never};
+
+use super::register::{Wait, register};
 use super::roster::Changed;
-use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, register, repair};
+use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, repair};
 use crate::config::{Config, Feed};
 use crate::kafka::Kafka;
 use crate::produce::NewRoute;
@@ -46,7 +49,9 @@ impl Engine {
         let client_config = self.config.producer_settings().client_config();
         let kafka = on_housekeeping(&self.plan, || Kafka::new(&client_config))?;
         let in_force = Config { feeds: config.feeds.clone(), ..self.config.clone() };
-        let schema_ids = register(&in_force, added, &kafka)?;
+        // What runs is not held up: who asks for the change may ask again.
+        let wait = Wait { longest: Duration::ZERO, stop: &never() };
+        let schema_ids = register(&in_force, added, &kafka, self.state.as_ref(), wait)?;
         for (place, feed) in (self.roster.next_place()..).zip(added) {
             for (sender, bell) in &self.new_routes {
                 let (done, outcome) = bounded(1);

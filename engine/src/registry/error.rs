@@ -2,6 +2,8 @@
 //! status, the registry's own words and the way out, since whoever reads it has an engine that did
 //! not start.
 
+use std::time::Duration;
+
 use crate::net::http;
 
 /// Longest part of a foreign answer that is repeated in an error, in characters.
@@ -115,8 +117,8 @@ pub enum RegistryError {
 
     /// 409, or a negative verdict of the compatibility check.
     #[error(
-        "schema for {subject:?} is incompatible with the registered one, says {url} (HTTP {status}): {message}; run an engine whose \
-         schema fits, or produce to another topic, or have the subject's owner change its compatibility level or versions"
+        "schema for {subject:?} is incompatible with the registered one, says {url} (HTTP {status}): {message}; differences: \
+         {differences}; run an engine whose schema fits, or produce to another topic, or have the subject's owner change its compatibility level or versions"
     )]
     Incompatible {
         /// The requested URL.
@@ -127,6 +129,21 @@ pub enum RegistryError {
         subject: String,
         /// The registry's reason.
         message: String,
+        /// The fields that differ from the latest version, in words.
+        differences: String,
+    },
+
+    /// It could be registered, but the engine must not do that.
+    #[error(
+        "schema for {subject:?} is not registered at {url}, and kafka.register_schemas is false: set it to true, or have the schema \
+         registered: jq -Rs '{{schema: .}}' schemas/normalized-trade.avsc | curl -H 'Content-Type: \
+         application/vnd.schemaregistry.v1+json' -d @- {url}/subjects/{subject}/versions"
+    )]
+    NotRegistered {
+        /// The registry's URL.
+        url: String,
+        /// The subject.
+        subject: String,
     },
 
     /// 422: the registry cannot read the schema.
@@ -167,6 +184,8 @@ pub enum RegistryError {
         status: u16,
         /// The registry's words.
         message: String,
+        /// Its `Retry-After` header, if there is one: seconds or a date.
+        retry_after: Option<String>,
     },
 
     /// Any other status, redirects among them.
@@ -182,6 +201,29 @@ pub enum RegistryError {
         /// The registry's words, or where it redirects to.
         message: String,
     },
+}
+
+impl RegistryError {
+    /// Whether it may be over by itself: the registry did not answer, or was not able to.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            RegistryError::Unreachable { .. }
+                | RegistryError::Slow { .. }
+                | RegistryError::TooManyRequests { .. }
+                | RegistryError::Server { .. }
+        )
+    }
+
+    /// How long the registry wants to be left alone, where it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let said = match self {
+            RegistryError::TooManyRequests { retry_after, .. } => retry_after,
+            RegistryError::Server { retry_after, .. } => retry_after.as_ref()?,
+            _ => return None,
+        };
+        said.trim().parse().ok().map(Duration::from_secs)
+    }
 }
 
 /// The beginning of a foreign text on one line.

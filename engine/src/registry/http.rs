@@ -41,6 +41,11 @@ impl Transport {
         Ok(Self { base, agent: config.build().into(), answer_timeout: answer })
     }
 
+    /// The registry's URL, without credentials.
+    pub(super) fn shown(&self) -> String {
+        without_secret(&self.base).trim_end_matches('/').to_owned()
+    }
+
     /// One request: POST with a body, GET without. Any HTTP status is an answer; an error means
     /// that there was none.
     pub(super) fn call(
@@ -142,7 +147,7 @@ impl Answer {
             401 => RegistryError::Unauthorized { url, status, message },
             403 => RegistryError::Forbidden { url, status, subject, message },
             404 => RegistryError::NotFound { url, status, subject, message },
-            409 => RegistryError::Incompatible { url, status, subject, message },
+            409 => RegistryError::Incompatible { url, status, subject, message, differences: String::new() },
             422 => RegistryError::InvalidSchema { url, status, subject, message },
             429 => RegistryError::TooManyRequests {
                 url,
@@ -150,7 +155,7 @@ impl Answer {
                 message,
                 retry_after: self.retry_after.unwrap_or_else(|| "some seconds".to_owned()),
             },
-            500.. => RegistryError::Server { url, status, message },
+            500.. => RegistryError::Server { url, status, message, retry_after: self.retry_after },
             _ => RegistryError::Unexpected {
                 url,
                 status,

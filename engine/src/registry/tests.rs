@@ -11,13 +11,13 @@ const SCHEMA: &str = r#"{"type":"string"}"#;
 
 /// A server that answers one request after another with the given statuses, headers and bodies, and
 /// tells what it was asked.
-struct Canned {
-    url: String,
-    asked: Receiver<String>,
-    server: JoinHandle<()>,
+pub(super) struct Canned {
+    pub(super) url: String,
+    pub(super) asked: Receiver<String>,
+    pub(super) server: JoinHandle<()>,
 }
 
-fn canned(answers: Vec<(u16, &'static str, &'static str)>) -> Canned {
+pub(super) fn canned(answers: Vec<(u16, &'static str, &'static str)>) -> Canned {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.server_addr());
     let (tell, asked) = mpsc::channel();
@@ -207,6 +207,36 @@ fn an_incompatible_verdict_stops_before_registering() {
     canned.server.join().unwrap();
     assert!(matches!(error, RegistryError::Incompatible { .. }));
     assert!(error.to_string().contains("price has no default; side"), "{error}");
+}
+
+#[test]
+fn an_incompatible_schema_is_told_with_the_fields_that_differ() {
+    let latest = r#"{"subject":"s","version":3,"id":4,"schema":"{\"type\":\"long\"}"}"#;
+    let canned = canned(vec![
+        (404, "", r#"{"error_code":40403,"message":"no schema"}"#),
+        (200, "", r#"{"is_compatible":false,"messages":["no"]}"#),
+        (200, "", latest),
+    ]);
+    let error = RegistryClient::new(&canned.url).unwrap().ensure("s", SCHEMA).unwrap_err().to_string();
+    canned.server.join().unwrap();
+    assert!(error.contains("): no; differences: the schema is string in ours and long in theirs; run"), "{error}");
+    let asked = canned.asked.iter().last().unwrap();
+    assert!(asked.starts_with("GET | /subjects/s/versions/latest | "), "{asked}");
+}
+
+#[test]
+fn a_schema_that_must_not_be_registered_is_looked_up_only() {
+    let missing = r#"{"error_code":40401,"message":"no subject"}"#;
+    let canned = canned(vec![(404, "", missing), (404, "", missing), (200, "", r#"{"id":17}"#)]);
+    let client = RegistryClient::new(&canned.url).unwrap();
+    let id = || client.id("trades-value", SCHEMA, Missing::Refuse);
+    let error = id().unwrap_err();
+    assert!(matches!(error, RegistryError::NotRegistered { .. }), "{error:?}");
+    let command = format!("-d @- {}/subjects/trades-value/versions", canned.url);
+    assert!(error.to_string().contains(&command) && error.to_string().contains("register_schemas"), "{error}");
+    assert_eq!(id(), Ok(17));
+    canned.server.join().unwrap();
+    assert!(canned.asked.iter().all(|asked| !asked.contains("/subjects/trades-value/versions |")));
 }
 
 #[test]

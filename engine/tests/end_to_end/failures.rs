@@ -87,8 +87,9 @@ fn a_registry_that_does_not_answer_is_named() {
     let _alone = alone();
     let mut broker = Broker::start();
     broker.registry = format!("http://{}", dead_address());
-    let ended = run(&variables(&broker, "ws://127.0.0.1:1/ws", "BTCUSDT"), "").expect(1);
-    ended.says(&[&broker.registry, "does not answer", "schema_registry_url"]);
+    let file = "[kafka]\nregistry_wait_s = 1\n";
+    let ended = run(&variables(&broker, "ws://127.0.0.1:1/ws", "BTCUSDT"), file).expect(1);
+    ended.says(&[&broker.registry, "does not answer", "schema_registry_url", "is asked again", "registry_wait_s"]);
 }
 
 #[test]
@@ -101,7 +102,15 @@ fn an_incompatible_schema_stops_the_start_with_the_registrys_reason() {
     RegistryClient::new(&broker.registry).unwrap().ensure(&subject, other).unwrap();
     let ended = run(&variables(&broker, "ws://127.0.0.1:1/ws", "BTCUSDT"), "").expect(1);
     // The first fault that the registry finds: what is there has no such field, and ours has no default.
-    ended.says(&[&subject, "incompatible", "'exchange'", "must have a default", "produce to another topic"]);
+    ended.says(&[
+        &subject,
+        "incompatible",
+        "'exchange'",
+        "must have a default",
+        "produce to another topic",
+        "\"exchange\" is in ours only, without a default; ",
+        "; \"price\" is string in ours and double in theirs; ",
+    ]);
 }
 
 #[test]

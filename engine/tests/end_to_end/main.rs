@@ -10,6 +10,7 @@ mod losses;
 mod oracle;
 mod reader;
 mod reconnect;
+mod registry;
 mod reload;
 mod repair;
 mod replay;

@@ -11,6 +11,7 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
     // As the handler before this one; the largest that is never noticed beside the network.
     const LINGER_US: u64 = 500;
     const MESSAGE_TIMEOUT_MS: u64 = 300_000;
+    const REGISTRY_WAIT_S: u64 = 30;
     let librdkafka = file::passed_through(&given.librdkafka);
     errors.extend(check_passed_through(&librdkafka));
     let bootstrap_servers = given.bootstrap_servers.clone().unwrap_or_else(|| "localhost:9092".into());
@@ -20,6 +21,9 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
     let kafka = Kafka {
         bootstrap_servers,
         schema_registry_url: schema_registry_url?,
+        subject_name_strategy: given.subject_name_strategy.unwrap_or_default(),
+        register_schemas: given.register_schemas.unwrap_or(true),
+        registry_wait_s: given.registry_wait_s.unwrap_or(REGISTRY_WAIT_S),
         create_topics: given.create_topics.unwrap_or(true),
         partitions: given.partitions.unwrap_or(3),
         linger_us: given.linger_us.unwrap_or(LINGER_US),
@@ -33,6 +37,7 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
             errors.push(format!("kafka.{key} = {value}: it must be from {least} to {most}"));
         }
     };
+    within("registry_wait_s", kafka.registry_wait_s, 0, 86_400);
     within("partitions", kafka.partitions.max(0) as u64, 1, 10_000);
     within("linger_us", kafka.linger_us, 0, 900_000_000);
     within("queue_records", kafka.queue_records as u64, 1, 10_000_000);
