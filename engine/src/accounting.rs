@@ -23,15 +23,18 @@ pub struct Frames {
 /// What became of one topic's records: `committed = acked + failed + dropped + spilled + in_flight`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
-    /// Records that a feed core made, those it had to drop included.
+    /// Records that a feed core made, those it had to drop included; those that an earlier run left on disk; dead letters of
+    /// records that the broker refused.
     pub committed: u64,
+    /// Those of them that an earlier run left on disk.
+    pub recovered: u64,
     /// Records that the broker has acknowledged.
     pub acked: u64,
-    /// Records that were given up: the broker refused them or their time ran out.
+    /// Records that were given up: the broker refuses them for what they are. They are dead letters, unless they were that.
     pub failed: u64,
-    /// Records for which the ring had no room.
+    /// Records for which there was no room, neither in the ring nor on disk.
     pub dropped: u64,
-    /// Records that wait on disk.
+    /// Records that wait on disk, or have been read from there and are not acknowledged.
     pub spilled: u64,
     /// Records in the ring or with librdkafka.
     pub in_flight: u64,
@@ -104,15 +107,57 @@ pub struct FeedTally {
     pub sessions: Sessions,
 }
 
-/// What one producer core has counted since it began.
+/// What one producer core has counted since it began. Of each [`Kind`],
+/// `taken + recovered + dead_lettered = acked + failed + dropped + spilled + in_flight`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProducerTally {
-    /// Records acknowledged, by [`Kind`].
+    /// Records taken from the rings.
+    pub taken: [u64; Kind::ALL.len()],
+    /// Records that an earlier run left on disk.
+    pub recovered: [u64; Kind::ALL.len()],
+    /// Dead letters made of records that the broker refused.
+    pub dead_lettered: u64,
+    /// Records acknowledged.
     pub acked: [u64; Kind::ALL.len()],
-    /// Records given up, by [`Kind`].
+    /// Records given up.
     pub failed: [u64; Kind::ALL.len()],
-    /// Times that librdkafka's queue was full and the ring was left to wait.
+    /// Records on disk that were given up for newer ones.
+    pub dropped: [u64; Kind::ALL.len()],
+    /// Records on disk.
+    pub spilled: [u64; Kind::ALL.len()],
+    /// Records that the client has or has given back, those on disk left out.
+    pub in_flight: [u64; Kind::ALL.len()],
+    /// What became of deliveries.
+    pub delivery: Delivery,
+}
+
+/// What became of deliveries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// Times that a record found the client's queue full.
     pub queue_full: u64,
+    /// Times that a record went to disk.
+    pub spills: u64,
+    /// Times that the client gave a record back.
+    pub returned: u64,
+    /// Of these, records that the broker may have nevertheless: they may be on the topic twice.
+    pub possible_duplicates: u64,
+    /// Times that the client was made anew.
+    pub clients: u64,
+    /// Places where a journal was damaged; how many records they held is not known.
+    pub damaged: u64,
+}
+
+impl ProducerTally {
+    /// Whether every record is in exactly one column.
+    pub fn holds(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| {
+            let at = kind as usize;
+            let dead_lettered = if kind == Kind::Dlq { self.dead_lettered } else { 0 };
+            self.taken[at] + self.recovered[at] + dead_lettered
+                == self.acked[at] + self.failed[at] + self.dropped[at] + self.spilled[at] + self.in_flight[at]
+        })
+    }
 }
 
 /// The whole engine's columns.
@@ -128,10 +173,13 @@ impl Accounting {
     /// The columns of one topic. `in_flight` is what is in no other column.
     pub fn records(&self, kind: Kind) -> Records {
         let at = kind as usize;
-        let (committed, dropped) = (self.feed.committed[at], self.feed.dropped[at]);
-        let (acked, failed) = (self.producer.acked[at], self.producer.failed[at]);
-        let in_flight = committed.saturating_sub(acked + failed + dropped);
-        Records { committed, acked, failed, dropped, spilled: 0, in_flight }
+        let ProducerTally { recovered, acked, failed, dropped, spilled, .. } = &self.producer;
+        let dead_lettered = if kind == Kind::Dlq { self.producer.dead_lettered } else { 0 };
+        let committed = self.feed.committed[at] + recovered[at] + dead_lettered;
+        let (acked, failed, spilled) = (acked[at], failed[at], spilled[at]);
+        let dropped = self.feed.dropped[at] + dropped[at];
+        let in_flight = committed.saturating_sub(acked + failed + dropped + spilled);
+        Records { committed, recovered: recovered[at], acked, failed, dropped, spilled, in_flight }
     }
 
     /// All topics' records together.
@@ -139,6 +187,7 @@ impl Accounting {
         let mut sum = Records::default();
         for records in Kind::ALL.map(|kind| self.records(kind)) {
             sum.committed += records.committed;
+            sum.recovered += records.recovered;
             sum.acked += records.acked;
             sum.failed += records.failed;
             sum.dropped += records.dropped;
@@ -155,7 +204,9 @@ impl Accounting {
             let records = self.records(kind);
             records.committed == records.acked + records.failed + records.dropped + records.spilled + records.in_flight
         };
-        frames.received == frames.decoded + frames.control + frames.rejected && Kind::ALL.into_iter().all(columns)
+        frames.received == frames.decoded + frames.control + frames.rejected
+            && Kind::ALL.into_iter().all(columns)
+            && self.producer.holds()
     }
 
     /// Whether nothing was lost, and nothing is under way: what exit code 0 promises.
@@ -199,9 +250,20 @@ impl AddAssign for Repairs {
 
 impl AddAssign for ProducerTally {
     fn add_assign(&mut self, other: Self) {
+        add_each(&mut self.taken, other.taken);
+        add_each(&mut self.recovered, other.recovered);
+        self.dead_lettered += other.dead_lettered;
         add_each(&mut self.acked, other.acked);
         add_each(&mut self.failed, other.failed);
-        self.queue_full += other.queue_full;
+        add_each(&mut self.dropped, other.dropped);
+        add_each(&mut self.spilled, other.spilled);
+        add_each(&mut self.in_flight, other.in_flight);
+        self.delivery.queue_full += other.delivery.queue_full;
+        self.delivery.spills += other.delivery.spills;
+        self.delivery.returned += other.delivery.returned;
+        self.delivery.possible_duplicates += other.delivery.possible_duplicates;
+        self.delivery.clients += other.delivery.clients;
+        self.delivery.damaged += other.delivery.damaged;
     }
 }
 
@@ -226,17 +288,23 @@ mod tests {
     fn a_record_acknowledged_twice_is_noticed() {
         let mut accounting = Accounting::default();
         accounting.feed.committed[Kind::Raw as usize] = 1;
+        accounting.producer.taken[Kind::Raw as usize] = 1;
         accounting.producer.acked[Kind::Raw as usize] = 2;
         assert!(!accounting.holds());
+        accounting.producer.taken[Kind::Raw as usize] = 2;
+        assert!(!accounting.holds(), "of one that was committed");
     }
 
     #[test]
     fn what_is_in_flight_is_not_complete() {
         let mut accounting = Accounting::default();
         accounting.feed.committed[Kind::Normalized as usize] = 2;
+        accounting.producer.taken[Kind::Normalized as usize] = 2;
+        accounting.producer.in_flight[Kind::Normalized as usize] = 1;
         accounting.producer.acked[Kind::Normalized as usize] = 1;
         assert_eq!(accounting.records(Kind::Normalized).in_flight, 1);
         assert!(accounting.holds() && !accounting.is_complete());
+        accounting.producer.in_flight[Kind::Normalized as usize] = 0;
         accounting.producer.acked[Kind::Normalized as usize] = 2;
         assert!(accounting.is_complete());
     }

@@ -44,6 +44,8 @@ pub struct Config {
     pub session: Session,
     /// What survives the engine.
     pub state: State,
+    /// What waits on disk while Kafka does not take it.
+    pub spill: Spill,
     /// A PEM file with root certificates to trust besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_ca: Option<PathBuf>,
@@ -73,8 +75,12 @@ pub struct Kafka {
     pub queue_records: usize,
     /// Most bytes with librdkafka at a time.
     pub queue_bytes: usize,
-    /// How long a record may take to be acknowledged, retries included, in milliseconds.
-    pub message_timeout_ms: u64,
+    /// How long librdkafka may try to deliver a record, in milliseconds; then it gives it back, and is offered it again. As
+    /// long as it takes if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_timeout_ms: Option<u64>,
+    /// How long to wait for the broker at the end, in seconds.
+    pub shutdown_timeout_s: u64,
     /// Passed through to librdkafka.
     #[serde(serialize_with = "without_secrets")]
     pub librdkafka: BTreeMap<String, String>,
@@ -128,6 +134,36 @@ pub enum RingFull {
     StopReading,
     /// The newest records are dropped, counted and logged.
     DropNewest,
+    /// The oldest records on disk are dropped, counted and logged, some of them at a time.
+    DropOldest,
+}
+
+/// When what is on disk is forced there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fsync {
+    /// When the kernel likes.
+    Never,
+    /// Each `fsync_interval_ms`, by another thread.
+    #[default]
+    Interval,
+    /// Before the next record is looked at.
+    Always,
+}
+
+/// `[spill]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Spill {
+    /// Whether records that find librdkafka's queue full wait on disk, where `state.dir` is given.
+    pub enabled: bool,
+    /// Most bytes on disk, of all topics.
+    pub max_bytes: u64,
+    /// When they are forced to the disk.
+    pub fsync: Fsync,
+    /// How often, where that is "interval", in milliseconds.
+    pub fsync_interval_ms: u64,
+    /// Most records that are read back in a second, by each producer core.
+    pub replay_per_s: u32,
 }
 
 /// `[limits]`.
@@ -222,6 +258,7 @@ impl Config {
             ("[session]", self.session != other.session),
             ("[repair]", self.repair != other.repair),
             ("[state]", self.state != other.state),
+            ("[spill]", self.spill != other.spill),
             ("[tls]", self.extra_ca != other.extra_ca),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
@@ -234,7 +271,7 @@ impl Config {
             linger: Duration::from_micros(self.kafka.linger_us),
             queue_records: self.kafka.queue_records,
             queue_bytes: self.kafka.queue_bytes,
-            message_timeout: Duration::from_millis(self.kafka.message_timeout_ms),
+            message_timeout: self.kafka.message_timeout_ms.map(Duration::from_millis),
             message_max_bytes: self.limits.max_frame_bytes,
             librdkafka: self.kafka.librdkafka.clone(),
         }

@@ -1,5 +1,6 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
+mod producers;
 mod register;
 mod reload;
 mod repair;
@@ -22,12 +23,11 @@ use crate::feed::assignment::Limits;
 use crate::feed::executor::{Duty, Order};
 use crate::feed::outside::Machine;
 use crate::feed::{FeedCore, executor, io_uring};
-use crate::interval::{self, Collector, ProducerMeasured};
+use crate::interval::{self, Collector};
 use crate::kafka::Kafka;
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
-use crate::produce::{NewRoute, ProducerCore, Remainder, Route};
-use crate::record::Kind;
+use crate::produce::{NewRoute, Remainder};
 use crate::repair::Repairer;
 use crate::state::StateFolder;
 use crate::twins::{Standing, Twins};
@@ -126,14 +126,21 @@ impl Engine {
         let machine = Machine { tls, housekeeping: plan.housekeeping.clone(), wait: config.cores.wait };
         let limits = Limits {
             max_frame_bytes: config.limits.max_frame_bytes,
-            stop_reading: config.limits.ring_full == RingFull::StopReading,
+            stop_reading: config.limits.ring_full != RingFull::DropNewest,
         };
         let mut rings = Rings::new(&plan, config)?;
         let (mut producer_threads, mut new_routes) = (Vec::new(), Vec::new());
         for (number, kafka) in clients.into_iter().enumerate() {
             let (sender, routes) = unbounded();
             new_routes.push((sender, rings.bells[number].clone()));
-            producer_threads.push(start_producer(number, (kafka, routes), &plan, config, &mut rings, &stop_producing)?);
+            producer_threads.push(producers::start(
+                number,
+                (kafka, routes),
+                &plan,
+                config,
+                &mut rings,
+                &stop_producing,
+            )?);
         }
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
         let mut dealt = roster.assignments();
@@ -214,10 +221,7 @@ impl Engine {
         let mut left = 0;
         for thread in self.producer_threads.drain(..) {
             match thread.join() {
-                Ok(remainder) => {
-                    left += remainder.in_rings + remainder.in_flight;
-                    failures.extend(remainder.fatal);
-                }
+                Ok(remainder) => left += remainder.in_rings + remainder.in_flight,
                 Err(_) => failures.push("a producer core ended by a broken invariant".into()),
             }
         }
@@ -288,37 +292,6 @@ fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops
         std::thread::sleep(Duration::from_millis(1));
     }
     true
-}
-
-/// Starts a producer core with a client of its own.
-fn start_producer(
-    number: usize,
-    (mut kafka, new_routes): (Kafka, Receiver<NewRoute>),
-    plan: &Plan,
-    config: &Config,
-    rings: &mut Rings,
-    stop: &Arc<AtomicBool>,
-) -> anyhow::Result<JoinHandle<Remainder>> {
-    let mut routes = Vec::new();
-    for feed in &config.feeds {
-        let mut topic = |kind| kafka.topic(feed.topic(kind));
-        let topics = [topic(Kind::Raw)?, topic(Kind::Normalized)?, topic(Kind::Dlq)?];
-        routes.push(Route { exchange: feed.protocol.exchange().to_string(), topics });
-    }
-    let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
-    rings.producer_collectors.push(collector);
-    let bounds = (config.kafka.queue_records, config.kafka.queue_bytes);
-    let consumers = std::mem::take(&mut rings.consumers[number]);
-    let core = ProducerCore::new(
-        kafka,
-        consumers,
-        (routes, new_routes),
-        bounds,
-        recorder,
-        rings.bells[number].clone(),
-        config.cores.wait,
-    );
-    core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
 }
 
 /// Runs `make` on a thread of the housekeeping CPUs: the threads that it starts inherit them, and keep off the

@@ -319,7 +319,8 @@ fn write_trade(
         note_drop(&book.symbol, trade);
     }
     let tail = Tail { key: &book.symbol, connection: "", reason: "" };
-    finish(tally, record, Head { kind: Kind::Normalized, committed, ..*frame }, len, tail);
+    let head = Head { kind: Kind::Normalized, number: trade.sequence, committed, ..*frame };
+    finish(tally, record, head, len, tail);
     committed
 }
 

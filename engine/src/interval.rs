@@ -74,10 +74,16 @@ pub fn pair<T>(now: Measured<T>, other: Measured<T>) -> (Recorder<T>, Collector<
 }
 
 impl<T: Copy> Recorder<T> {
+    /// Whether the interval was asked for.
+    #[inline]
+    pub fn is_asked(&self) -> bool {
+        self.shared.asked.load(Ordering::Relaxed)
+    }
+
     /// Passes the interval on if it was asked for. One relaxed load when it was not.
     #[inline]
     pub fn pass_on_if_asked(&mut self) {
-        if self.shared.asked.load(Ordering::Relaxed) {
+        if self.is_asked() {
             self.pass_on();
         }
     }

@@ -40,6 +40,19 @@ unsafe impl Send for Kafka {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topic(usize);
 
+#[cfg(test)]
+impl Topic {
+    /// The topic of this number, of a client of the tests.
+    pub(crate) fn at(place: usize) -> Self {
+        Topic(place)
+    }
+
+    /// Its number.
+    pub(crate) fn place(self) -> usize {
+        self.0
+    }
+}
+
 /// A record to be produced.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -69,6 +82,21 @@ impl Refusal {
     pub fn is_queue_full(self) -> bool {
         self.0 == RDKafkaErrorCode::QueueFull
     }
+
+    /// Whether the record came back since the engine asked for it.
+    pub fn is_purge(self) -> bool {
+        matches!(self.0, RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)
+    }
+
+    /// Whether it is the record that will never be taken, whatever the broker's state.
+    pub fn is_of_the_record(self) -> bool {
+        matches!(self.0, RDKafkaErrorCode::InvalidRecord | RDKafkaErrorCode::InvalidTimestamp)
+    }
+
+    /// Whether the record, or the request that it was in with others, is too large for the topic.
+    pub fn is_too_large(self) -> bool {
+        matches!(self.0, RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::InvalidMessageSize)
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -84,10 +112,35 @@ pub struct Report<'a> {
     pub tag: usize,
     /// Why it was not delivered, if it was not.
     pub refusal: Option<Refusal>,
+    /// Whether the broker may have it although it was not delivered, as far as is known.
+    pub may_have_arrived: bool,
     /// The record's key.
     pub key: &'a [u8],
     /// The record's value.
     pub value: &'a [u8],
+    /// The record's headers.
+    pub headers: Headers<'a>,
+}
+
+/// The headers of a record that comes back.
+#[derive(Debug, Clone, Copy)]
+pub enum Headers<'a> {
+    /// librdkafka has them.
+    Native(&'a sys::rd_kafka_message_t),
+    /// Name and value of each.
+    List(&'a [(CString, Vec<u8>)]),
+}
+
+impl<'a> Headers<'a> {
+    /// The value of the header of this name; empty if there is none.
+    pub fn value(self, name: &CStr) -> &'a [u8] {
+        match self {
+            Headers::Native(message) => native_header(message, name),
+            Headers::List(list) => {
+                list.iter().find(|(other, _)| other.as_c_str() == name).map_or(&[], |(_, value)| value)
+            }
+        }
+    }
 }
 
 impl Kafka {
@@ -233,6 +286,20 @@ impl Kafka {
         }
     }
 
+    /// Has librdkafka give back the records that are not on their way to a broker, by delivery reports.
+    pub fn purge_queue(&self) {
+        let queue = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
+        // SAFETY: the client is live. The call fails for consumers and unknown flags only.
+        unsafe { sys::rd_kafka_purge(self.client.native_ptr(), queue) };
+    }
+
+    /// Has librdkafka give back all records that it has, those on their way to a broker too, by delivery reports.
+    pub fn purge(&self) {
+        let all = sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
+        // SAFETY: the client is live. The call fails for consumers and unknown flags only.
+        unsafe { sys::rd_kafka_purge(self.client.native_ptr(), all) };
+    }
+
     /// Why librdkafka takes no more records, for good: it has lost the order or the identity of those in flight.
     pub fn fatal(&self) -> Option<&str> {
         self.fatal.as_deref()
@@ -254,8 +321,12 @@ impl Kafka {
                     sys::RD_KAFKA_EVENT_DR => {
                         while let Some(message) = sys::rd_kafka_event_message_next(event).as_ref() {
                             let refusal = message.err.is_error().then(|| Refusal(message.err.into()));
+                            let may_have_arrived = refusal.is_some()
+                                && sys::rd_kafka_message_status(message)
+                                    != sys::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
                             let Message { key, value, tag } = read(message);
-                            on_report(Report { tag, refusal, key, value });
+                            let headers = Headers::Native(message);
+                            on_report(Report { tag, refusal, may_have_arrived, key, value, headers });
                             reports += 1;
                         }
                     }
@@ -302,6 +373,22 @@ fn read(message: &sys::rd_kafka_message_t) -> Message<'_> {
         value: bytes(message.payload, message.len),
         tag: message._private as usize,
     }
+}
+
+/// The value of a header of a message that librdkafka gives back; empty if there is none.
+fn native_header<'a>(message: &'a sys::rd_kafka_message_t, name: &CStr) -> &'a [u8] {
+    let (mut headers, mut start, mut len) = (ptr::null_mut(), ptr::null(), 0);
+    // SAFETY: the message is librdkafka's own and live, as are its headers, which the second call only reads; the places
+    // are live and written where the call says so.
+    unsafe {
+        let none = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        if sys::rd_kafka_message_headers(message, &mut headers) == none
+            && sys::rd_kafka_header_get_last(headers, name.as_ptr(), &mut start, &mut len) == none
+        {
+            return bytes(start.cast_mut(), len);
+        }
+    }
+    &[]
 }
 
 fn bytes<'a>(start: *mut c_void, len: usize) -> &'a [u8] {

@@ -1,29 +1,55 @@
 //! The producer core: drains the rings of the feed cores into librdkafka and reads its delivery reports.
 //!
 //! One pinned thread. A lap takes a bounded batch from each ring, hands it over, and polls for reports. A record
-//! stays in its ring until librdkafka has taken it; what librdkafka holds is bounded in number and bytes, so a slow
-//! broker fills the ring, and a full ring is the feed core's to see.
+//! stays in its ring until librdkafka has taken it; what librdkafka holds is bounded in number and bytes. A record that
+//! finds no room there waits on disk, if there is a folder for that, else in its ring, which is the feed core's to see.
+//! What librdkafka gives back is offered again. In all this the records of a symbol keep their order: those that came
+//! back go first, then those on disk, then those in the ring.
 
+mod backlog;
+mod client;
+mod desk;
+mod divert;
+mod hand_over;
+mod hold;
 mod in_flight;
+mod lane;
+mod pressure;
+mod renew;
+mod replay;
+mod route;
+mod stop;
+mod store;
+#[cfg(test)]
+mod tests;
 
-use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender};
+use crossbeam::channel::Receiver;
 
 use crate::accounting::ProducerTally;
-use crate::avro;
 use crate::bell::Bell;
 use crate::clock::Nanos;
+use crate::config::RingFull;
 use crate::cores::Wait;
-use crate::interval::{ProducerMeasured, Recorder};
-use crate::kafka::{Header, Kafka, Message, Refusal, Report, Topic};
+use crate::interval::Recorder;
 use crate::latency::Hop;
-use crate::record::{Kind, Record};
+use crate::record::Record;
+use crate::session::backoff::Bounds;
+pub use client::{Client, Connect};
+use desk::Desk;
+use divert::Way;
+use hand_over::{hand_over, hand_over_one};
 use in_flight::{Entry, InFlight};
+use pressure::Pressure;
+use replay::Allowance;
+use route::HEADER_BYTES;
+pub use route::{NewRoute, RouteSpec};
+use store::Store;
+pub use store::StoreSettings;
 
 /// Most records taken from a ring in one lap.
 const MAX_BATCH: usize = 256;
@@ -31,54 +57,41 @@ const MAX_BATCH: usize = 256;
 const MAX_EVENTS: usize = 16;
 /// Longest sleep: measurements are asked for, and the wish to stop is looked at.
 const LONGEST_SLEEP: Duration = Duration::from_millis(20);
-/// Longest wait for the broker at the end.
-pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the header `source` says of a trade that came by the exchange's REST API; others have no such header.
-const SOURCE_REST: &[u8] = b"rest";
-
-/// Where the records of one feed go.
-#[derive(Debug, Clone)]
-pub struct Route {
-    /// The exchange's name, a header of raw records.
-    pub exchange: String,
-    /// The topics, by [`Kind`].
-    pub topics: [Topic; Kind::ALL.len()],
-}
-
-/// A route that is wanted at run time.
-pub struct NewRoute {
-    /// The feed's number. What an attempt that failed has left there is replaced.
-    pub feed: usize,
-    /// See [`Route::exchange`].
-    pub exchange: String,
-    /// The topics' names, by [`Kind`].
-    pub topics: [String; Kind::ALL.len()],
-    /// Told whether it is there, or why not.
-    pub done: Sender<Result<(), String>>,
+/// How a producer core is to work.
+pub struct ProducerSettings {
+    /// Most records with the client at a time.
+    pub max_records: usize,
+    /// Most bytes with the client at a time.
+    pub max_bytes: usize,
+    /// What becomes of records for which there is no room anywhere.
+    pub when_full: RingFull,
+    /// Where records wait that the client has no room for, if they may.
+    pub store: Option<StoreSettings>,
+    /// The waits before records that came back are offered again.
+    pub waits: Bounds,
+    /// What it does while there is nothing to do.
+    pub wait: Wait,
+    /// Longest wait for the broker at the end.
+    pub shutdown_timeout: Duration,
 }
 
 /// What a producer core works with.
-pub struct ProducerCore {
-    kafka: Kafka,
+pub struct ProducerCore<C> {
+    client: C,
+    connect: Connect<C>,
+    /// When a client may be made anew.
+    renew_at: Nanos,
     rings: Vec<k2_ring::Consumer>,
-    routes: Vec<Route>,
     /// Routes to add, in the order of the feeds' numbers.
     new_routes: Receiver<NewRoute>,
-    in_flight: InFlight,
-    recorder: Recorder<ProducerTally>,
+    desk: Desk,
+    allowance: Allowance,
+    /// Whether a ring holds records that can go nowhere.
+    is_stuck: bool,
     bell: Arc<Bell>,
     wait: Wait,
-    names: HeaderNames,
-}
-
-/// The names of the headers, as C strings.
-struct HeaderNames {
-    exchange: CString,
-    connection: CString,
-    received_ns: CString,
-    reason: CString,
-    source: CString,
+    shutdown_timeout: Duration,
 }
 
 /// What is left when a producer core has stopped.
@@ -86,35 +99,62 @@ struct HeaderNames {
 pub struct Remainder {
     /// Records in the rings.
     pub in_rings: usize,
-    /// Records handed over and not reported on.
+    /// Records handed over, or given back, that are not on disk.
     pub in_flight: usize,
-    /// Why librdkafka takes no more, if that is so.
-    pub fatal: Option<String>,
+    /// Records on disk.
+    pub on_disk: u64,
 }
 
-impl ProducerCore {
-    /// A producer core over `rings`, with at most so many records and bytes in flight.
+impl<C: Client + Send + 'static> ProducerCore<C> {
+    /// A producer core over `rings`, to the topics of `routes`, with a `client` and, when that takes no more, those that
+    /// `connect` makes. What an earlier process has left on disk is read.
+    ///
+    /// # Errors
+    /// If a topic's name is none.
     pub fn new(
-        kafka: Kafka,
+        mut client: C,
+        connect: Connect<C>,
         rings: Vec<k2_ring::Consumer>,
-        (routes, new_routes): (Vec<Route>, Receiver<NewRoute>),
-        bounds: (usize, usize),
+        (routes, new_routes): (&[RouteSpec], Receiver<NewRoute>),
         recorder: Recorder<ProducerTally>,
         bell: Arc<Bell>,
-        wait: Wait,
-    ) -> Self {
+        settings: ProducerSettings,
+    ) -> Result<Self, String> {
+        let ProducerSettings { max_records, max_bytes, when_full, store, waits, wait, shutdown_timeout } = settings;
         if wait == Wait::Park {
-            kafka.ring_on_report(bell.fd());
+            client.ring_on_report(bell.fd());
         }
-        let names = HeaderNames {
-            exchange: c"exchange".into(),
-            connection: c"connection".into(),
-            received_ns: c"received_ns".into(),
-            reason: c"reason".into(),
-            source: c"source".into(),
+        let allowance = Allowance::new(store.as_ref().map_or(0, |store| store.replay_per_s));
+        let mut desk = Desk {
+            routes: Vec::new(),
+            lanes: Vec::new(),
+            in_flight: InFlight::new(max_records, max_bytes),
+            recorder,
+            store: store.map(Store::new),
+            when_full,
+            is_obstructed: false,
+            pressure: Pressure::new(),
+            purge_at: Nanos(0),
+            waits,
         };
-        let in_flight = InFlight::new(bounds.0, bounds.1);
-        ProducerCore { kafka, rings, routes, new_routes, in_flight, recorder, bell, wait, names }
+        for route in routes {
+            let route = desk.route(&mut client, route)?;
+            desk.routes.push(route);
+        }
+        desk.recover(&mut client)?;
+        Ok(ProducerCore {
+            client,
+            connect,
+            renew_at: Nanos(0),
+            rings,
+            new_routes,
+            desk,
+            allowance,
+            is_stuck: false,
+            bell,
+            wait,
+            shutdown_timeout,
+        })
     }
 
     /// Starts the core on `cpu`, a thread of its own. Once `stop` is set it empties the rings, waits for the
@@ -132,92 +172,92 @@ impl ProducerCore {
         thread.map_err(|error| format!("producer core {number} cannot be started: {error}"))
     }
 
-    /// Runs until told to stop, or until librdkafka takes nothing any more.
+    /// Runs until told to stop.
     fn run(mut self, stop: &AtomicBool) -> Remainder {
-        while !stop.load(Ordering::Acquire) && self.kafka.fatal().is_none() {
+        while !stop.load(Ordering::Acquire) {
             if self.lap() == 0 {
                 self.rest();
             }
         }
-        let deadline = Nanos::now().plus(FLUSH_TIMEOUT);
-        while !self.is_done() && self.kafka.fatal().is_none() && Nanos::now() < deadline {
-            if self.lap() == 0 {
-                self.rest();
-            }
-        }
-        self.recorder.finish();
-        let in_rings = self.rings.iter_mut().map(|ring| ring.batch(usize::MAX).len()).sum();
-        let fatal = self.kafka.fatal().map(|words| format!("the producer cannot go on: {words}"));
-        Remainder { in_rings, in_flight: self.in_flight.len(), fatal }
+        self.shut_down(|_| ())
     }
 
     /// Adds the routes that are wanted.
     fn add_routes(&mut self) {
-        while let Ok(NewRoute { feed, exchange, topics, done }) = self.new_routes.try_recv() {
-            let topics = topics.each_ref().map(|name| self.kafka.topic(name).map_err(|error| error.to_string()));
-            let added = match topics {
-                [Ok(raw), Ok(normalized), Ok(dlq)] => {
-                    self.routes.truncate(feed);
-                    self.routes.push(Route { exchange, topics: [raw, normalized, dlq] });
-                    Ok(())
-                }
-                [raw, normalized, dlq] => raw.and(normalized).and(dlq).map(|_| ()),
-            };
+        while let Ok(NewRoute { feed, route, done }) = self.new_routes.try_recv() {
+            let added = self.desk.route(&mut self.client, &route).map(|route| {
+                self.desk.routes.truncate(feed);
+                self.desk.routes.push(route);
+            });
             // Whoever asked may have given up.
             let _ = done.send(added);
         }
     }
 
-    /// One lap: every ring once, then the reports. Returns how much was done.
+    /// One lap: every ring once, then the reports, then what has waited. Returns how much was done.
     #[inline]
     fn lap(&mut self) -> usize {
         let mut done = 0;
+        self.is_stuck = false;
         for ring in 0..self.rings.len() {
             done += self.drain(ring);
         }
         done += self.take_reports();
+        if self.client.fatal().is_some() {
+            self.renew();
+        }
+        if self.desk.is_obstructed {
+            done += self.desk.offer(&mut self.client, &mut self.allowance);
+        }
         self.add_routes();
-        self.recorder.pass_on_if_asked();
+        if self.desk.recorder.is_asked() {
+            self.desk.count();
+            self.desk.recorder.pass_on_if_asked();
+        }
         done
     }
 
     /// Hands a batch of one ring over. Returns how many records left the ring.
     fn drain(&mut self, ring: usize) -> usize {
-        let Self { kafka, rings, routes, in_flight, recorder, names, .. } = self;
+        let Self { client, rings, desk, .. } = self;
         let batch = rings[ring].batch(MAX_BATCH);
         if batch.is_empty() {
             return 0;
         }
         let seen = Nanos::now();
-        // As many as may be in flight. Their tags follow one another in this array.
+        // Their tags follow one another in this array.
         let mut tags = [0usize; MAX_BATCH];
         let mut taken = 0;
-        for record in batch.iter().map(Record::read) {
-            let bytes = record.value.len() + record.key.len();
-            let entry =
-                Entry { received: record.head.received, handed: seen, kind: record.head.kind, bytes: bytes as u32 };
-            let Some(tag) = in_flight.admit(entry) else { break };
-            tags[taken] = tag;
-            taken += 1;
-            recorder.now.hops.record(Hop::Ring, record.head.committed, seen);
+        if !desk.is_obstructed {
+            // As many as may be in flight.
+            for record in batch.iter().map(Record::read) {
+                let Some(tag) = desk.admit(&record, seen) else { break };
+                tags[taken] = tag;
+                taken += 1;
+            }
+            let records = || batch.iter().map(Record::read).zip(tags).take(taken);
+            hand_over(client, desk, records);
         }
-        let records = || batch.iter().map(Record::read).zip(tags).take(taken);
-        hand_over(kafka, routes, in_flight, &mut recorder.now, names, records);
+        if taken == 0 {
+            // Some cannot go, or it is not known whether they can.
+            taken = drain_one_by_one(client, desk, &batch, seen, &mut tags);
+        }
         let handed = Nanos::now();
-        for tag in &tags[..taken] {
-            in_flight.handed(*tag, handed);
-            recorder.now.hops.record(Hop::Produce, seen, handed);
+        for tag in tags[..taken].iter().filter(|tag| **tag != ON_DISK) {
+            desk.in_flight.handed(*tag, handed);
+            desk.recorder.now.hops.record(Hop::Produce, seen, handed);
         }
         batch.release(taken);
+        self.is_stuck |= taken == 0;
         taken
     }
 
     fn take_reports(&mut self) -> usize {
-        let Self { kafka, in_flight, recorder, .. } = self;
+        let Self { client, desk, .. } = self;
         let mut now = None;
-        kafka.poll(MAX_EVENTS, |report| {
+        client.poll(MAX_EVENTS, |report| {
             let now = *now.get_or_insert_with(Nanos::now);
-            settle(&report, in_flight, &mut recorder.now, now);
+            desk.settle(&report, now);
         })
     }
 
@@ -226,131 +266,63 @@ impl ProducerCore {
         match self.wait {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Park => {
-                let Self { rings, bell, in_flight, .. } = self;
-                // What waits only for room in flight is no work: a report will ring.
-                let may_take = !in_flight.is_full();
-                bell.sleep(LONGEST_SLEEP, || may_take && rings.iter_mut().any(|ring| !ring.is_empty()));
-            }
-        }
-    }
-
-    fn is_done(&mut self) -> bool {
-        self.in_flight.len() == 0 && self.rings.iter_mut().all(|ring| ring.is_empty())
-    }
-}
-
-/// Hands `records` over, those without headers in one call a topic.
-fn hand_over<'ring, I>(
-    kafka: &mut Kafka,
-    routes: &[Route],
-    in_flight: &mut InFlight,
-    measured: &mut ProducerMeasured,
-    names: &HeaderNames,
-    records: impl Fn() -> I,
-) where
-    I: Iterator<Item = (Record<'ring>, usize)>,
-{
-    let refuse = |message: Message<'_>, refusal: Refusal, in_flight: &mut InFlight, measured: &mut ProducerMeasured| {
-        let report = Report { tag: message.tag, refusal: Some(refusal), key: message.key, value: message.value };
-        settle(&report, in_flight, measured, Nanos::now());
-    };
-    for (feed, route) in routes.iter().enumerate() {
-        let normalized = || {
-            let of_topic = move |record: &Record<'_>| is_plain(record) && usize::from(record.head.feed) == feed;
-            records().filter(move |(record, _)| of_topic(record)).map(|(record, tag)| message(&record, tag))
-        };
-        let topic = route.topics[Kind::Normalized as usize];
-        let count = normalized().count();
-        let mut settled = 0;
-        while settled < count {
-            settled += kafka.produce_batch(topic, normalized().skip(settled), |message, refusal| {
-                refuse(message, refusal, in_flight, measured);
-            });
-            if settled < count {
-                make_room(kafka, in_flight, measured);
-            }
-        }
-    }
-    for (record, tag) in records().filter(|(record, _)| !is_plain(record)) {
-        let message = message(&record, tag);
-        loop {
-            match produce_with_headers(kafka, routes, names, &record, message) {
-                Ok(()) => break,
-                Err(refusal) if refusal.is_queue_full() => make_room(kafka, in_flight, measured),
-                Err(refusal) => break refuse(message, refusal, in_flight, measured),
+                let Self { rings, bell, is_stuck, .. } = self;
+                // What waits for room is no work: a report will ring.
+                bell.sleep(LONGEST_SLEEP, || !*is_stuck && rings.iter_mut().any(|ring| !ring.is_empty()));
             }
         }
     }
 }
 
-/// Whether a record goes without headers: a trade of a connection.
-#[inline]
-fn is_plain(record: &Record<'_>) -> bool {
-    record.head.kind == Kind::Normalized && !record.head.from_rest
-}
+/// In place of the tag of a record that went to disk.
+const ON_DISK: usize = usize::MAX;
 
-fn message<'ring>(record: &Record<'ring>, tag: usize) -> Message<'ring> {
-    Message { key: record.key, value: record.value, tag }
-}
+impl Desk {
+    /// A place for a record of a ring, if there may be one more in flight.
+    #[inline]
+    fn admit(&mut self, record: &Record<'_>, seen: Nanos) -> Option<usize> {
+        let kind = record.head.kind;
+        let lane = self.routes[usize::from(record.head.feed)].lanes[kind as usize];
+        let tag = self.in_flight.admit(Entry::of(&record.head, lane, record.len() + HEADER_BYTES, seen))?;
+        self.lanes[lane].with_client += 1;
+        self.take(record, seen);
+        Some(tag)
+    }
 
-/// A raw record, a dead letter, or a trade of the exchange's REST API.
-fn produce_with_headers(
-    kafka: &mut Kafka,
-    routes: &[Route],
-    names: &HeaderNames,
-    record: &Record<'_>,
-    message: Message<'_>,
-) -> Result<(), Refusal> {
-    let route = &routes[usize::from(record.head.feed)];
-    let mut received = itoa::Buffer::new();
-    let headers = [
-        Header { name: &names.exchange, value: route.exchange.as_bytes() },
-        Header { name: &names.connection, value: record.connection },
-        Header { name: &names.received_ns, value: received.format(record.head.received_unix_ns).as_bytes() },
-    ];
-    let topic = route.topics[record.head.kind as usize];
-    match record.head.kind {
-        Kind::Dlq => {
-            let [exchange, connection, received] = headers;
-            let reason = Header { name: &names.reason, value: record.reason };
-            kafka.produce(topic, message, [exchange, connection, received, reason])
-        }
-        Kind::Raw => kafka.produce(topic, message, headers),
-        Kind::Normalized => kafka.produce(topic, message, [Header { name: &names.source, value: SOURCE_REST }]),
+    /// A record leaves its ring.
+    #[inline]
+    fn take(&mut self, record: &Record<'_>, seen: Nanos) {
+        self.recorder.now.tally.taken[record.head.kind as usize] += 1;
+        self.recorder.now.hops.record(Hop::Ring, record.head.committed, seen);
     }
 }
 
-/// librdkafka's queue was full before our own bound, which leaves it a margin. Reports make room.
+/// Hands over those of a batch that may go, and puts others on disk, up to the first that has to stay.
 #[cold]
-fn make_room(kafka: &mut Kafka, in_flight: &mut InFlight, measured: &mut ProducerMeasured) {
-    measured.tally.queue_full += 1;
-    let now = Nanos::now();
-    if kafka.poll(MAX_EVENTS, |report| settle(&report, in_flight, measured, now)) == 0 {
-        std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-/// Puts a record in its last column.
-#[inline]
-fn settle(report: &Report<'_>, in_flight: &mut InFlight, measured: &mut ProducerMeasured, now: Nanos) {
-    let entry = in_flight.settle(report.tag);
-    match report.refusal {
-        None => {
-            measured.tally.acked[entry.kind as usize] += 1;
-            measured.hops.record(Hop::Ack, entry.handed, now);
-            measured.hops.record(Hop::Total, entry.received, now);
+fn drain_one_by_one(
+    client: &mut impl Client,
+    desk: &mut Desk,
+    batch: &k2_ring::Batch<'_>,
+    seen: Nanos,
+    tags: &mut [usize; MAX_BATCH],
+) -> usize {
+    let mut taken = 0;
+    for whole in batch.iter() {
+        let record = Record::read(whole);
+        let way = desk.way(&record, whole);
+        match way {
+            Way::Ring => break,
+            Way::Disk => {
+                desk.take(&record, seen);
+                tags[taken] = ON_DISK;
+            }
+            Way::Client => {
+                let Some(tag) = desk.admit(&record, seen) else { break };
+                tags[taken] = tag;
+                hand_over_one(client, desk, &record, tag);
+            }
         }
-        Some(refusal) => {
-            measured.tally.failed[entry.kind as usize] += 1;
-            log_loss(entry.kind, report, refusal);
-        }
+        taken += 1;
     }
-}
-
-/// What is lost is named: by symbol, and by id where the record is a trade.
-#[cold]
-fn log_loss(kind: Kind, report: &Report<'_>, refusal: Refusal) {
-    let symbol = String::from_utf8_lossy(report.key);
-    let id = if kind == Kind::Normalized { avro::read_trade_id(report.value) } else { None };
-    tracing::error!(topic = kind.name(), %symbol, id, bytes = report.value.len(), "record lost: {refusal}");
+    taken
 }

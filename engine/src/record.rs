@@ -6,7 +6,7 @@
 use crate::clock::Nanos;
 
 /// Bytes of the head.
-pub const HEAD_LEN: usize = 40;
+pub const HEAD_LEN: usize = 48;
 
 /// Which of a feed's topics a record is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub struct Head {
     pub feed: u16,
     /// Which of the feed's topics.
     pub kind: Kind,
+    /// The trade's number among those of its symbol, where the exchange counts them; a normalized trade's only.
+    pub number: Option<i64>,
     /// Whether it is a trade of the exchange's REST API rather than of a connection: a header says so.
     pub from_rest: bool,
     /// Length of the value in bytes.
@@ -96,6 +98,18 @@ pub struct Record<'ring> {
     pub reason: &'ring [u8],
 }
 
+/// A whole record of its parts, as it would lie in the ring.
+pub fn whole(mut head: Head, value: &[u8], key: &[u8], connection: &[u8], reason: &[u8]) -> Box<[u8]> {
+    head.value_len = value.len() as u32;
+    head.key_len = key.len() as u16;
+    head.connection_len = connection.len() as u16;
+    head.reason_len = reason.len() as u16;
+    let mut bytes = vec![0; HEAD_LEN];
+    head.write(&mut bytes);
+    [value, key, connection, reason].into_iter().for_each(|part| bytes.extend_from_slice(part));
+    bytes.into()
+}
+
 /// Completes a record in `claimed`, whose value already stands at [`HEAD_LEN`]: writes the tail behind the value
 /// and the head before it. Returns the record's length. The lengths in `head` are taken from `value_len` and `tail`.
 #[inline]
@@ -121,6 +135,7 @@ impl Head {
             received,
             committed,
             received_unix_ns: 0,
+            number: None,
             feed: 0,
             kind,
             from_rest: false,
@@ -143,7 +158,9 @@ impl Head {
         out[34..36].copy_from_slice(&self.reason_len.to_le_bytes());
         out[36] = self.kind as u8;
         out[37] = self.from_rest.into();
-        out[38..40].fill(0);
+        out[38] = self.number.is_some().into();
+        out[39] = 0;
+        out[40..48].copy_from_slice(&self.number.unwrap_or_default().to_le_bytes());
     }
 
     #[inline]
@@ -161,6 +178,7 @@ impl Head {
             reason_len: u16_at(34),
             kind: Kind::ALL[usize::from(bytes[36])],
             from_rest: bytes[37] != 0,
+            number: (bytes[38] != 0).then(|| u64_at(40) as i64),
         }
     }
 }
@@ -186,6 +204,16 @@ impl<'ring> Record<'ring> {
         let (reason, _) = rest.split_at(head.reason_len.into());
         Record { head, value, key, connection, reason }
     }
+
+    /// Bytes that it takes in the ring.
+    pub fn len(&self) -> usize {
+        HEAD_LEN + self.value.len() + self.key.len() + self.connection.len() + self.reason.len()
+    }
+
+    /// Never: there is a head.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]
@@ -195,13 +223,23 @@ mod tests {
     #[test]
     fn a_sealed_record_reads_back() {
         let (received, committed) = (Nanos(1), Nanos(2));
-        let head = Head { received, committed, received_unix_ns: -3, feed: 4, from_rest: true, ..Head::of(Kind::Dlq) };
+        let head = Head {
+            received,
+            committed,
+            received_unix_ns: -3,
+            feed: 4,
+            from_rest: true,
+            number: Some(-5),
+            ..Head::of(Kind::Dlq)
+        };
         let mut claimed = [0xAA; 128];
         claimed[HEAD_LEN..HEAD_LEN + 5].copy_from_slice(b"value");
         let tail = Tail { key: "BTCUSDT", connection: "binance-0.1", reason: "p: is empty" };
         let len = seal(&mut claimed, head, 5, tail);
         assert_eq!(len, HEAD_LEN + 5 + tail.len());
         let record = Record::read(&claimed[..len]);
+        let again = whole(record.head, record.value, record.key, record.connection, record.reason);
+        assert_eq!(*again, claimed[..len]);
         assert_eq!((record.value, record.key), (&b"value"[..], &b"BTCUSDT"[..]));
         assert_eq!((record.connection, record.reason), (&b"binance-0.1"[..], &b"p: is empty"[..]));
         assert_eq!(record.head, Head { value_len: 5, key_len: 7, connection_len: 11, reason_len: 11, ..head });

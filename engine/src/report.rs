@@ -193,7 +193,7 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "reconnects": accounting.feed.reconnects,
         "sessions": accounting.feed.sessions,
         "ring_full": accounting.feed.ring_full,
-        "queue_full": accounting.producer.queue_full,
+        "delivery": accounting.producer.delivery,
     })
 }
 

@@ -95,6 +95,14 @@ impl fmt::Display for Explained {
             None => without(f, "dir", "default: nothing survives the engine")?,
         }
 
+        let spill = Table { prefix: "spill.", origins: &given.origins };
+        writeln!(f, "\n[spill]")?;
+        spill.line(f, "enabled", config.spill.enabled)?;
+        spill.line(f, "max_bytes", config.spill.max_bytes)?;
+        spill.line(f, "fsync", config.spill.fsync)?;
+        spill.line(f, "fsync_interval_ms", config.spill.fsync_interval_ms)?;
+        spill.line(f, "replay_per_s", config.spill.replay_per_s)?;
+
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
             Some(path) => Table { prefix: "tls.", origins: &given.origins }.line(f, "extra_ca", lasting(path)),
@@ -121,7 +129,11 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
     table.line(f, "linger_us", kafka.linger_us)?;
     table.line(f, "queue_records", kafka.queue_records)?;
     table.line(f, "queue_bytes", kafka.queue_bytes)?;
-    table.line(f, "message_timeout_ms", kafka.message_timeout_ms)?;
+    match kafka.message_timeout_ms {
+        Some(timeout) => table.line(f, "message_timeout_ms", timeout)?,
+        None => without(f, "message_timeout_ms", "default: as long as it takes")?,
+    }
+    table.line(f, "shutdown_timeout_s", kafka.shutdown_timeout_s)?;
     if !kafka.librdkafka.is_empty() {
         writeln!(f, "\n[kafka.librdkafka]")?;
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 
-use super::RingFull;
 use super::source::{Lines, Origins, Source, WHOLE, line_at};
+use super::{Fsync, RingFull};
 use crate::cores::{Choice, Wait};
 use crate::nearest::nearest;
 use crate::registry::SubjectNameStrategy;
@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) repair: Repair,
     pub(super) session: Session,
     pub(super) state: State,
+    pub(super) spill: Spill,
     pub(super) tls: Tls,
     /// Where each key comes from, those of feeds left out.
     #[serde(skip)]
@@ -44,6 +45,7 @@ pub(super) struct Kafka {
     pub(super) queue_records: Option<usize>,
     pub(super) queue_bytes: Option<usize>,
     pub(super) message_timeout_ms: Option<u64>,
+    pub(super) shutdown_timeout_s: Option<u64>,
     pub(super) librdkafka: BTreeMap<String, toml::Value>,
 }
 
@@ -125,6 +127,16 @@ pub(super) struct State {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct Spill {
+    pub(super) enabled: Option<bool>,
+    pub(super) max_bytes: Option<u64>,
+    pub(super) fsync: Option<Fsync>,
+    pub(super) fsync_interval_ms: Option<u64>,
+    pub(super) replay_per_s: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
@@ -140,6 +152,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
         "repair" => serde_introspect::<Repair>(),
         "session" => serde_introspect::<Session>(),
         "state" => serde_introspect::<State>(),
+        "spill" => serde_introspect::<Spill>(),
         "tls" => serde_introspect::<Tls>(),
         _ => &[],
     }

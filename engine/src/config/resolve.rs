@@ -5,6 +5,7 @@ mod alternatives;
 mod feeds;
 mod kafka;
 mod session;
+mod spill;
 mod topics;
 
 use url::Url;
@@ -27,9 +28,10 @@ pub(super) fn resolve(given: &file::File, errors: &mut Vec<String>) -> Option<Co
     let limits = resolve_limits(&given.limits, errors);
     let session = session::resolve(&given.session, errors);
     let state = resolve_state(&given.state, errors);
+    let spill = spill::resolve(&given.spill, &state, limits.ring_full, errors);
     let kafka = kafka::resolve(&given.kafka, errors);
     let extra_ca = given.tls.extra_ca.clone();
-    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, extra_ca })
+    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, spill, extra_ca })
 }
 
 fn resolve_cores(given: &file::Cores, errors: &mut Vec<String>) -> Cores {

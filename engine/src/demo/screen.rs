@@ -148,7 +148,7 @@ impl Screen {
             good_if_zero(accounting.feed.gaps),
             accounting.feed.reconnects,
             accounting.feed.ring_full,
-            accounting.producer.queue_full,
+            accounting.producer.delivery.queue_full,
             resident_bytes() >> 20
         ));
         standings.iter().for_each(|one| self.line(&first(one)));

@@ -7,11 +7,10 @@ use crossbeam::channel::{bounded, never};
 
 use super::register::{Wait, register};
 use super::roster::Changed;
-use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, repair};
+use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, producers, repair};
 use crate::config::{Config, Feed};
 use crate::kafka::Kafka;
 use crate::produce::NewRoute;
-use crate::record::Kind;
 
 impl Engine {
     /// Takes another configuration over: feeds and symbols come and go, the others are not touched. What else differs is
@@ -55,8 +54,7 @@ impl Engine {
         for (place, feed) in (self.roster.next_place()..).zip(added) {
             for (sender, bell) in &self.new_routes {
                 let (done, outcome) = bounded(1);
-                let topics = Kind::ALL.map(|kind| feed.topic(kind).to_string());
-                let route = NewRoute { feed: place, exchange: feed.protocol.exchange().to_string(), topics, done };
+                let route = NewRoute { feed: place, route: producers::route(feed), done };
                 sender.send(route).context("a producer core has ended")?;
                 bell.ring();
                 let added = outcome.recv_timeout(COLLECT_TIMEOUT).context("a producer core does not answer")?;

@@ -46,8 +46,8 @@ pub struct ProducerSettings {
     pub queue_records: usize,
     /// Most bytes with librdkafka at a time.
     pub queue_bytes: usize,
-    /// How long a record may take from hand-over to acknowledgement, retries included.
-    pub message_timeout: Duration,
+    /// How long a record may take from hand-over to acknowledgement, retries included, before it is given back.
+    pub message_timeout: Option<Duration>,
     /// Longest record, in bytes.
     pub message_max_bytes: usize,
     /// Passed through as they are.
@@ -111,7 +111,8 @@ impl ProducerSettings {
             .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1e3))
             .set("queue.buffering.max.messages", (self.queue_records + QUEUE_MARGIN_RECORDS).to_string())
             .set("queue.buffering.max.kbytes", (self.queue_bytes.div_ceil(1024) + QUEUE_MARGIN_KBYTES).to_string())
-            .set("message.timeout.ms", self.message_timeout.as_millis().to_string())
+            // 0 is without end: a record that librdkafka keeps is neither overtaken nor there twice.
+            .set("message.timeout.ms", self.message_timeout.unwrap_or_default().as_millis().to_string())
             .set("message.max.bytes", (self.message_max_bytes + ENVELOPE).max(1_000_000).to_string());
         config
     }

@@ -189,16 +189,21 @@ pub struct Damage {
 }
 
 /// What is wrong with a damaged place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DamageKind {
     /// The file ends within a record or within its header: the process died, or the disk was full, while it was written.
+    #[error("it ends within a record")]
     TornTail,
     /// These bytes are not what was written. If they are the mark, records come again that were settled.
+    #[error("these bytes are not what was written")]
     BadChecksum,
     /// A file of this format in a version that this build does not read. It is left as it is.
+    #[error("version {0} of the format, which this build does not read: the file is left as it is")]
     UnknownVersion(u32),
     /// A header that cannot be trusted, and why. The file is left as it is.
+    #[error("its header cannot be trusted ({0}): the file is left as it is")]
     BadHeader(&'static str),
     /// The system does not let it be read, in its words. The file is left as it is.
+    #[error("it cannot be read ({0}): the file is left as it is")]
     Unreadable(String),
 }

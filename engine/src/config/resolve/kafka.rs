@@ -10,8 +10,8 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
     const QUEUE_BYTES: usize = 64 * 1024 * 1024;
     // As the handler before this one; the largest that is never noticed beside the network.
     const LINGER_US: u64 = 500;
-    const MESSAGE_TIMEOUT_MS: u64 = 300_000;
     const REGISTRY_WAIT_S: u64 = 30;
+    const SHUTDOWN_TIMEOUT_S: u64 = 30;
     let librdkafka = file::passed_through(&given.librdkafka);
     errors.extend(check_passed_through(&librdkafka));
     let bootstrap_servers = given.bootstrap_servers.clone().unwrap_or_else(|| "localhost:9092".into());
@@ -29,7 +29,8 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
         linger_us: given.linger_us.unwrap_or(LINGER_US),
         queue_records: given.queue_records.unwrap_or(QUEUE_RECORDS),
         queue_bytes: given.queue_bytes.unwrap_or(QUEUE_BYTES),
-        message_timeout_ms: given.message_timeout_ms.unwrap_or(MESSAGE_TIMEOUT_MS),
+        message_timeout_ms: given.message_timeout_ms,
+        shutdown_timeout_s: given.shutdown_timeout_s.unwrap_or(SHUTDOWN_TIMEOUT_S),
         librdkafka,
     };
     let mut within = |key: &str, value: u64, least: u64, most: u64| {
@@ -42,7 +43,8 @@ pub(super) fn resolve(given: &file::Kafka, errors: &mut Vec<String>) -> Option<K
     within("linger_us", kafka.linger_us, 0, 900_000_000);
     within("queue_records", kafka.queue_records as u64, 1, 10_000_000);
     within("queue_bytes", kafka.queue_bytes as u64, 1 << 20, 1 << 40);
-    within("message_timeout_ms", kafka.message_timeout_ms, 1_000, 86_400_000);
+    within("message_timeout_ms", kafka.message_timeout_ms.unwrap_or(1_000), 1_000, 86_400_000);
+    within("shutdown_timeout_s", kafka.shutdown_timeout_s, 0, 86_400);
     Some(kafka)
 }
 

@@ -5,8 +5,17 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// Keys that have no default value: what the example has of them is an example.
-const WITHOUT_DEFAULT: [&str; 8] =
-    ["instruments", "canonical", "core", "librdkafka", "housekeeping", "max_age_s", "dir", "extra_ca"];
+const WITHOUT_DEFAULT: [&str; 9] = [
+    "instruments",
+    "canonical",
+    "core",
+    "message_timeout_ms",
+    "librdkafka",
+    "housekeeping",
+    "max_age_s",
+    "dir",
+    "extra_ca",
+];
 
 /// The key of a line that is commented out.
 fn commented_out(line: &str) -> Option<&str> {
@@ -36,7 +45,7 @@ fn every_key_is_there_once_and_none_besides() {
     let known = |name: &str| file::keys(name).iter().map(|key| key.to_string()).collect::<BTreeSet<_>>();
     assert_eq!(keys(&table.clone().into()), known(""));
     assert_eq!(keys(&table["feed"][0]), known("feed"));
-    for name in ["kafka", "cores", "limits", "repair", "session", "state", "tls"] {
+    for name in ["kafka", "cores", "limits", "repair", "session", "state", "spill", "tls"] {
         assert_eq!(keys(&table[name]), known(name), "{name}");
     }
 }

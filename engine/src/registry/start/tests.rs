@@ -100,7 +100,8 @@ fn an_outage_without_anything_kept_is_waited_out() {
 #[test]
 fn the_registrys_own_wait_is_heeded() {
     for status in [429, 503] {
-        let Canned { url, asked: _asked, server } = canned(vec![(status, "Retry-After: 1", ""), (200, "", r#"{"id":17}"#)]);
+        let Canned { url, asked: _asked, server } =
+            canned(vec![(status, "Retry-After: 1", ""), (200, "", r#"{"id":17}"#)]);
         let began = Instant::now();
         assert_eq!(ids(&mut start(&url, 60_000, None, &never())).unwrap(), [17]);
         assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());

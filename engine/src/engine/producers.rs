@@ -1,0 +1,90 @@
+//! The producer cores.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam::channel::Receiver;
+
+use super::on_housekeeping;
+use super::rings::Rings;
+use crate::config::{Config, Feed, Fsync};
+use crate::cores::Plan;
+use crate::interval::{self, ProducerMeasured};
+use crate::kafka::Kafka;
+use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, RouteSpec, StoreSettings};
+use crate::record::Kind;
+use crate::session::backoff::Bounds;
+use crate::spill;
+
+/// A journal of `spill.max_bytes` has so many segments: what is given up at once where the oldest are dropped.
+const SEGMENTS: u64 = 64;
+/// The waits before records that came back are offered again.
+const WAITS: Bounds = Bounds { min: Duration::from_millis(100), max: Duration::from_secs(10) };
+/// The folder of the journals in `state.dir`, with one of its own for each producer core.
+const FOLDER: &str = "spill";
+
+/// Starts a producer core, first with the client `kafka`.
+pub(super) fn start(
+    number: usize,
+    (kafka, new_routes): (Kafka, Receiver<NewRoute>),
+    plan: &Plan,
+    config: &Config,
+    rings: &mut Rings,
+    stop: &Arc<AtomicBool>,
+) -> anyhow::Result<JoinHandle<Remainder>> {
+    let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
+    rings.producer_collectors.push(collector);
+    let routes: Vec<_> = config.feeds.iter().map(route).collect();
+    let consumers = std::mem::take(&mut rings.consumers[number]);
+    let bell = rings.bells[number].clone();
+    let connect = connect(config, plan);
+    // Threads that are started here inherit the CPUs.
+    let core = on_housekeeping(plan, || {
+        let settings = settings((number, plan.producer.len()), config);
+        ProducerCore::new(kafka, connect, consumers, (&routes, new_routes), recorder, bell, settings)
+    });
+    let core = core.map_err(anyhow::Error::msg)?;
+    core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
+}
+
+/// Where a feed's records go.
+pub(super) fn route(feed: &Feed) -> RouteSpec {
+    let topics = Kind::ALL.map(|kind| feed.topic(kind).to_string());
+    RouteSpec { exchange: feed.protocol.exchange().to_string(), topics }
+}
+
+/// Makes clients after the first.
+fn connect(config: &Config, plan: &Plan) -> Connect<Kafka> {
+    let (client_config, plan) = (config.producer_settings().client_config(), plan.clone());
+    Box::new(move || on_housekeeping(&plan, || Kafka::new(&client_config)).map_err(|error| error.to_string()))
+}
+
+/// `of` is the core's number, and how many there are.
+fn settings(of: (usize, usize), config: &Config) -> ProducerSettings {
+    let dir = config.state.dir.as_deref().filter(|_| config.spill.enabled);
+    ProducerSettings {
+        max_records: config.kafka.queue_records,
+        max_bytes: config.kafka.queue_bytes,
+        when_full: config.limits.ring_full,
+        store: dir.map(|dir| store(dir, of, config)),
+        waits: WAITS,
+        wait: config.cores.wait,
+        shutdown_timeout: Duration::from_secs(config.kafka.shutdown_timeout_s),
+    }
+}
+
+fn store(dir: &Path, (number, count): (usize, usize), config: &Config) -> StoreSettings {
+    let folder = dir.join(FOLDER).join(number.to_string());
+    let fsync = match config.spill.fsync {
+        Fsync::Never => spill::Fsync::Never,
+        Fsync::Interval => spill::Fsync::Interval(Duration::from_millis(config.spill.fsync_interval_ms)),
+        Fsync::Always => spill::Fsync::Always,
+    };
+    // Each producer core has its part of what may be there.
+    let max_bytes = config.spill.max_bytes / count as u64;
+    let journal = spill::Settings { folder: folder.clone(), max_bytes, segment_bytes: max_bytes / SEGMENTS, fsync };
+    StoreSettings { folder, max_bytes, journal, replay_per_s: config.spill.replay_per_s }
+}

@@ -1,0 +1,249 @@
+//! What is known of the records on their way: what is with the client, what came back, what waits on disk.
+
+use crate::accounting::ProducerTally;
+use crate::avro;
+use crate::clock::Nanos;
+use crate::config::RingFull;
+use crate::interval::Recorder;
+use crate::kafka::{Refusal, Report};
+use crate::latency::Hop;
+use crate::record::{Head, Kind, Record, whole};
+use crate::session::backoff::Bounds;
+use crate::spill::Position;
+
+use super::backlog::Backlog;
+use super::client::Client;
+use super::hold::{Back, Hold};
+use super::in_flight::{Entry, InFlight};
+use super::lane::Lane;
+use super::pressure::Pressure;
+use super::route::{CONNECTION, EXCHANGE, REASON, Route, RouteSpec};
+use super::store::Store;
+
+/// The records on their way, and the ways.
+pub(super) struct Desk {
+    /// By the feeds' numbers.
+    pub(super) routes: Vec<Route>,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) in_flight: InFlight,
+    pub(super) recorder: Recorder<ProducerTally>,
+    /// Where records wait that the client has no room for, if they may.
+    pub(super) store: Option<Store>,
+    pub(super) when_full: RingFull,
+    /// Whether something stands in the way of some records: then each is looked at.
+    pub(super) is_obstructed: bool,
+    pub(super) pressure: Pressure,
+    /// When the client's queue may be asked for again.
+    pub(super) purge_at: Nanos,
+    /// The waits before what came back is offered again.
+    pub(super) waits: Bounds,
+}
+
+impl Desk {
+    /// The route of a feed, over the lanes of its topics; those that are not there are made.
+    pub(super) fn route(&mut self, client: &mut impl Client, spec: &RouteSpec) -> Result<Route, String> {
+        let mut lanes = [0; Kind::ALL.len()];
+        for kind in Kind::ALL {
+            lanes[kind as usize] = self.lane(client, &spec.topics[kind as usize], kind)?;
+        }
+        Ok(Route { exchange: spec.exchange.clone(), lanes })
+    }
+
+    /// The lane of a topic.
+    pub(super) fn lane(&mut self, client: &mut impl Client, name: &str, kind: Kind) -> Result<usize, String> {
+        if let Some(place) = self.lanes.iter().position(|lane| lane.name == name) {
+            return Ok(place);
+        }
+        self.lanes.push(Lane::new(name.to_string(), kind, client.topic(name)?));
+        Ok(self.lanes.len() - 1)
+    }
+
+    /// What an earlier process left on disk goes first. Of topics that are not fed any more, too.
+    pub(super) fn recover(&mut self, client: &mut impl Client) -> Result<(), String> {
+        for topic in self.store.as_ref().map(Store::left).unwrap_or_default() {
+            // What its records are, they say themselves.
+            self.lane(client, &topic, Kind::Raw)?;
+        }
+        for lane in 0..self.lanes.len() {
+            if let Some(kind) = self.backlog(lane).and_then(|backlog| backlog.kind()) {
+                self.lanes[lane].kind = kind;
+                self.is_obstructed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a report says of a record is noted: it leaves, or goes again.
+    #[inline]
+    pub(super) fn settle(&mut self, report: &Report<'_>, now: Nanos) {
+        let entry = self.in_flight.get(report.tag);
+        self.lanes[entry.lane as usize].with_client -= 1;
+        if let Some(refusal) = report.refusal {
+            return self.came_back(&Undelivered::of(report, refusal), now);
+        }
+        let measured = &mut self.recorder.now;
+        measured.tally.acked[entry.kind as usize] += 1;
+        measured.hops.record(Hop::Ack, entry.handed, now);
+        if let Some(received) = entry.received {
+            measured.hops.record(Hop::Total, received, now);
+        }
+        self.leave(&entry, report.tag, report.key);
+        if self.is_obstructed {
+            self.lanes[entry.lane as usize].has_taken();
+        }
+    }
+
+    /// The record is done with.
+    #[inline]
+    fn leave(&mut self, entry: &Entry, tag: usize, key: &[u8]) {
+        self.in_flight.settle(tag);
+        if let Some(position) = entry.on_disk {
+            self.leave_disk(position, entry.lane as usize, key);
+        }
+    }
+
+    #[cold]
+    fn leave_disk(&mut self, position: Position, lane: usize, key: &[u8]) {
+        let lane = &mut self.lanes[lane];
+        if let Some(backlog) = &mut lane.backlog {
+            backlog.settle(position, key);
+        }
+    }
+
+    /// A record was not delivered: its topic is put on hold until it goes, or it is given up if it never will.
+    #[cold]
+    pub(super) fn came_back(&mut self, back: &Undelivered<'_>, now: Nanos) {
+        let (entry, refusal) = (self.in_flight.get(back.tag), back.refusal);
+        let tally = &mut self.recorder.now.tally;
+        tally.delivery.returned += 1;
+        tally.delivery.possible_duplicates += u64::from(back.may_have_arrived);
+        let lane = &mut self.lanes[entry.lane as usize];
+        let was_alone = lane.hold.as_ref().is_some_and(|hold| hold.alone == Some(back.tag));
+        if refusal.is_of_the_record() || refusal.is_too_large() && was_alone {
+            return self.give_up(back, &entry, now);
+        }
+        self.is_obstructed = true;
+        if lane.hold.is_none() && !refusal.is_purge() {
+            tracing::warn!(topic = lane.name, "records came back and are offered again, in order: {refusal}");
+        }
+        let hold = lane.hold.get_or_insert_with(|| Hold::since(now, self.waits));
+        if refusal.is_purge() {
+            // Nothing is wrong with the topic, or that is known already.
+            hold.is_on_disk = false;
+        } else {
+            hold.again(now);
+            self.purge_at = now;
+        }
+        if refusal.is_too_large() {
+            // Several in one request were too large together.
+            hold.one_at_a_time = true;
+            hold.at_once();
+        }
+        if entry.on_disk.is_some() {
+            hold.rewind = true;
+            return self.in_flight.settle(back.tag);
+        }
+        let bytes = whole(entry.head(), back.value, back.key, back.connection, back.reason);
+        hold.take(Back { order: entry.order, tag: back.tag, exchange: back.exchange.into(), bytes });
+    }
+
+    /// The broker will never take this record: it goes to the dead letters, or is lost if it is one.
+    fn give_up(&mut self, back: &Undelivered<'_>, entry: &Entry, now: Nanos) {
+        self.recorder.now.tally.failed[entry.kind as usize] += 1;
+        let name = self.lanes[entry.lane as usize].name.clone();
+        let route = self.routes.iter().find(|route| route.lanes.contains(&(entry.lane as usize)));
+        let dead_letters = route.filter(|_| entry.kind != Kind::Dlq).map(|route| route.lanes[Kind::Dlq as usize]);
+        log_loss(&name, back, dead_letters.is_some());
+        self.leave(entry, back.tag, back.key);
+        let Some(lane) = dead_letters else { return };
+        let head = Head { number: None, from_rest: false, kind: Kind::Dlq, ..entry.head() };
+        let reason = format!("refused by the broker for {name}: {}", back.refusal);
+        let bytes = whole(head, back.value, &[], back.connection, reason.as_bytes());
+        // Its own place has just become free.
+        if let Some(tag) = self.in_flight.admit(Entry::of(&head, lane, bytes.len(), now)) {
+            self.recorder.now.tally.dead_lettered += 1;
+            let order = self.in_flight.get(tag).order;
+            let hold = self.lanes[lane].hold.get_or_insert_with(|| Hold::since(now, self.waits));
+            hold.take(Back { order, tag, exchange: back.exchange.into(), bytes });
+            self.is_obstructed = true;
+        }
+    }
+
+    /// The journal of a lane, which is opened when it is first needed.
+    pub(super) fn backlog(&mut self, lane: usize) -> Option<&mut Backlog> {
+        let Lane { name, backlog, .. } = &mut self.lanes[lane];
+        if backlog.is_none() {
+            *backlog = self.store.as_mut()?.open(name, &mut self.recorder.now.tally);
+        }
+        backlog.as_mut()
+    }
+
+    /// Bytes on disk.
+    pub(super) fn spilled_bytes(&self) -> u64 {
+        self.lanes.iter().filter_map(|lane| lane.backlog.as_ref()).map(Backlog::bytes).sum()
+    }
+
+    /// Brings the counts up to date that are not kept record by record.
+    pub(super) fn count(&mut self) {
+        let tally = &mut self.recorder.now.tally;
+        tally.in_flight = self.in_flight.live();
+        tally.spilled = Default::default();
+        for lane in &mut self.lanes {
+            tally.spilled[lane.kind as usize] += lane.spilled();
+            let lost = lane.backlog.as_ref().map_or(0, Backlog::lost);
+            tally.failed[lane.kind as usize] += lost - lane.lost;
+            lane.lost = lost;
+        }
+        debug_assert!(tally.holds(), "{tally:?}");
+    }
+}
+
+/// A record that was not taken, or not delivered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Undelivered<'a> {
+    pub(super) tag: usize,
+    pub(super) refusal: Refusal,
+    /// Whether the broker may have it.
+    pub(super) may_have_arrived: bool,
+    pub(super) exchange: &'a [u8],
+    pub(super) key: &'a [u8],
+    pub(super) value: &'a [u8],
+    pub(super) connection: &'a [u8],
+    pub(super) reason: &'a [u8],
+}
+
+impl<'a> Undelivered<'a> {
+    /// One that was not delivered.
+    fn of(report: &Report<'a>, refusal: Refusal) -> Self {
+        let Report { tag, may_have_arrived, key, value, headers, .. } = *report;
+        let (exchange, connection) = (headers.value(EXCHANGE), headers.value(CONNECTION));
+        let reason = headers.value(REASON);
+        Undelivered { tag, refusal, may_have_arrived, exchange, key, value, connection, reason }
+    }
+
+    /// One that was not even taken.
+    pub(super) fn not_taken(record: &Record<'a>, exchange: &'a [u8], tag: usize, refusal: Refusal) -> Self {
+        let Record { key, value, connection, reason, .. } = *record;
+        Undelivered { tag, refusal, may_have_arrived: false, exchange, key, value, connection, reason }
+    }
+}
+
+/// What does not arrive is named: by symbol, and by id where the record is a trade.
+#[cold]
+fn log_loss(topic: &str, back: &Undelivered<'_>, is_dead_lettered: bool) {
+    let symbol = String::from_utf8_lossy(back.key);
+    let id = avro::read_trade_id(back.value);
+    let (bytes, refusal) = (back.value.len(), back.refusal);
+    match is_dead_lettered {
+        true => tracing::error!(topic, %symbol, id, bytes, "record refused, see the dead-letter topic: {refusal}"),
+        false => tracing::error!(topic, %symbol, id, bytes, "record lost: {refusal}"),
+    }
+}
+
+/// The same of a record that is dropped.
+#[cold]
+pub(super) fn log_drop(topic: &str, record: &Record<'_>) {
+    let symbol = String::from_utf8_lossy(record.key);
+    let id = if record.head.kind == Kind::Normalized { avro::read_trade_id(record.value) } else { None };
+    tracing::error!(topic, %symbol, id, bytes = record.value.len(), "record dropped: the journal is full");
+}

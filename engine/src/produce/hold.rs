@@ -1,0 +1,96 @@
+//! Records that the client gave back, and when they are offered again.
+//!
+//! While a topic is on hold, nothing else goes to it: what came back goes first, in the order in which it was handed
+//! over at first, so that a symbol keeps its order.
+
+use std::time::Duration;
+
+use crate::clock::Nanos;
+use crate::session::backoff::Bounds;
+
+/// A topic that did not take records.
+pub(super) struct Hold {
+    /// When the next are offered.
+    pub(super) until: Nanos,
+    wait: Duration,
+    longest_wait: Duration,
+    /// Whether each is offered alone: the broker refused several together for their size.
+    pub(super) one_at_a_time: bool,
+    /// The one that was offered alone at last.
+    pub(super) alone: Option<usize>,
+    /// Whether records that are on disk too have come back: reading starts over there.
+    pub(super) rewind: bool,
+    /// Whether the topic has taken one since: until then they are offered one at a time.
+    pub(super) is_proven: bool,
+    /// Whether nothing but what is on disk is left to be offered.
+    pub(super) is_on_disk: bool,
+    /// In no order, until they are offered.
+    back: Vec<Back>,
+}
+
+/// A record that came back.
+pub(super) struct Back {
+    /// Its place in the order in which records were handed over at first.
+    pub(super) order: u64,
+    /// Its tag, which it keeps.
+    pub(super) tag: usize,
+    /// The exchange, for its headers.
+    pub(super) exchange: Box<[u8]>,
+    /// The record, as it was in the ring.
+    pub(super) bytes: Box<[u8]>,
+}
+
+impl Hold {
+    /// A hold since `now`. The wait until records are offered again doubles each time that they come back, within bounds.
+    pub(super) fn since(now: Nanos, waits: Bounds) -> Self {
+        let Bounds { min, max } = waits;
+        Hold {
+            until: now.plus(min),
+            wait: min,
+            longest_wait: max,
+            one_at_a_time: false,
+            alone: None,
+            rewind: false,
+            is_proven: false,
+            is_on_disk: false,
+            back: Vec::new(),
+        }
+    }
+
+    /// What came back is offered at once, as what is wrong is not the topic.
+    pub(super) fn at_once(&mut self) {
+        self.until = Nanos(0);
+    }
+
+    /// Takes a record that came back.
+    pub(super) fn take(&mut self, back: Back) {
+        self.back.push(back);
+    }
+
+    /// A record came back. If it had been offered, the wait grows.
+    pub(super) fn again(&mut self, now: Nanos) {
+        (self.is_proven, self.is_on_disk) = (false, false);
+        if self.until <= now {
+            self.wait = (self.wait * 2).min(self.longest_wait);
+            self.until = now.plus(self.wait);
+        }
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.back.len()
+    }
+
+    /// Their tags.
+    pub(super) fn tags(&self) -> impl Iterator<Item = usize> {
+        self.back.iter().map(|back| back.tag)
+    }
+
+    /// Takes out those that go first, no more than `most`, in their order.
+    pub(super) fn first(&mut self, most: usize) -> Vec<Back> {
+        // Those that came back last time stand behind those that did not go.
+        self.back.sort_unstable_by_key(|back| back.order);
+        let rest = self.back.split_off(most.min(self.back.len()));
+        std::mem::replace(&mut self.back, rest)
+    }
+}

@@ -1,0 +1,112 @@
+//! A client that takes no more is replaced, and what it had is offered to the next.
+
+use std::time::Duration;
+
+use crate::clock::Nanos;
+
+use super::client::Client;
+use super::desk::Desk;
+use super::hold::Hold;
+use super::{LONGEST_SLEEP, ProducerCore};
+use crate::cores::Wait;
+
+/// Longest wait until a client has given back what it has.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait after an attempt to make a client that failed.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl<C: Client + Send + 'static> ProducerCore<C> {
+    /// The client takes no more: another takes its place, and all that it had.
+    #[cold]
+    pub(super) fn renew(&mut self) {
+        let now = Nanos::now();
+        if now < self.renew_at {
+            return;
+        }
+        let words = self.client.fatal().unwrap_or_default().to_string();
+        self.take_back();
+        let (in_flight, back) = (self.desk.in_flight.len(), self.desk.held());
+        match (self.connect)() {
+            Ok(client) => {
+                let old = std::mem::replace(&mut self.client, client);
+                // Its end can take seconds.
+                let _ = std::thread::Builder::new().name("k2-old-client".into()).spawn(move || drop(old));
+                if self.wait == Wait::Park {
+                    self.client.ring_on_report(self.bell.fd());
+                }
+                self.desk.recorder.now.tally.delivery.clients += 1;
+                self.desk.move_to(&mut self.client);
+                let possible_duplicates = self.desk.recorder.now.tally.delivery.possible_duplicates;
+                tracing::error!(back, in_flight, possible_duplicates, "the client was made anew: {words}");
+            }
+            Err(error) => {
+                self.renew_at = now.plus(RETRY_AFTER);
+                tracing::error!("the client takes no more ({words}), and no other can be made: {error}");
+            }
+        }
+    }
+
+    /// Has the client give back all that it has. What it does not is lost.
+    pub(super) fn take_back(&mut self) {
+        let deadline = Nanos::now().plus(PURGE_TIMEOUT);
+        self.client.purge();
+        while self.desk.with_client() > 0 && Nanos::now() < deadline {
+            if self.take_reports() == 0 {
+                match self.wait {
+                    Wait::Spin => std::hint::spin_loop(),
+                    Wait::Park => self.bell.sleep(LONGEST_SLEEP.min(Duration::from_millis(1)), || false),
+                }
+            }
+        }
+        self.desk.give_up_the_rest();
+    }
+}
+
+impl Desk {
+    /// How many records the client has.
+    pub(super) fn with_client(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.with_client).sum()
+    }
+
+    /// How many came back.
+    pub(super) fn held(&self) -> usize {
+        self.lanes.iter().filter_map(|lane| lane.hold.as_ref()).map(Hold::len).sum()
+    }
+
+    /// Topics of another client. What came back goes at once.
+    fn move_to(&mut self, client: &mut impl Client) {
+        for lane in &mut self.lanes {
+            match client.topic(&lane.name) {
+                Ok(topic) => lane.topic = topic,
+                // The client before took the same name.
+                Err(error) => tracing::error!(topic = lane.name, "{error}"),
+            }
+            if let Some(hold) = &mut lane.hold {
+                hold.at_once();
+            }
+        }
+    }
+
+    /// Records that the client has and does not give back: they are known by their places only. Those on disk are read
+    /// again.
+    fn give_up_the_rest(&mut self) {
+        if self.with_client() == 0 {
+            return;
+        }
+        let held: Vec<_> = self.lanes.iter().filter_map(|lane| lane.hold.as_ref()).flat_map(Hold::tags).collect();
+        for place in self.in_flight.places_without(held) {
+            let entry = self.in_flight.get(place);
+            let lane = &mut self.lanes[entry.lane as usize];
+            match entry.on_disk {
+                Some(_) => lane.hold.get_or_insert_with(|| Hold::since(Nanos::now(), self.waits)).rewind = true,
+                None => {
+                    self.recorder.now.tally.failed[entry.kind as usize] += 1;
+                    tracing::error!(topic = lane.name, number = entry.number, "record lost: the client keeps it");
+                }
+            }
+            lane.with_client = 0;
+            self.is_obstructed = true;
+            self.in_flight.settle(place);
+        }
+    }
+}
