@@ -103,12 +103,25 @@ pub struct Feed {
     pub connections: usize,
     /// The feed core that carries it, by its number; any if not given.
     pub core: Option<usize>,
+    /// What is published of frames as received.
+    pub raw: Raw,
     /// The topic of normalized trades.
     pub topic: String,
     /// The topic of frames as received.
     pub topic_raw: String,
     /// The topic of frames that could not be decoded.
     pub topic_dlq: String,
+}
+
+/// What is published of frames as received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Raw {
+    /// Every frame, verbatim.
+    #[default]
+    Frame,
+    /// Nothing: the raw topic is not needed.
+    Off,
 }
 
 /// `[cores]`.
@@ -347,6 +360,19 @@ impl Feed {
         }
     }
 
+    /// The kinds of records that are published.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        let keeps_raw = self.raw == Raw::Frame;
+        Kind::ALL.into_iter().filter(move |kind| *kind != Kind::Raw || keeps_raw)
+    }
+
+    /// The topics to which a producer core sends records, by their kinds. No other than those that are published to: what
+    /// a client is told of it asks the broker for, which may make it.
+    pub fn routes(&self) -> [&str; Kind::ALL.len()] {
+        let keeps_raw = self.raw == Raw::Frame;
+        Kind::ALL.map(|kind| if kind == Kind::Raw && !keeps_raw { &self.topic } else { self.topic(kind) })
+    }
+
     /// The topic of records of this kind.
     pub fn topic(&self, kind: Kind) -> &str {
         match kind {
@@ -359,7 +385,7 @@ impl Feed {
 
 impl Serialize for Feed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Feed", 12)?;
+        let mut fields = serializer.serialize_struct("Feed", 13)?;
         fields.serialize_field("exchange", self.protocol.exchange())?;
         fields.serialize_field("protocol", self.protocol.name())?;
         let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
@@ -376,8 +402,12 @@ impl Serialize for Feed {
             Some(core) => fields.serialize_field("core", &core)?,
             None => fields.skip_field("core")?,
         }
+        fields.serialize_field("raw", &self.raw)?;
         fields.serialize_field("topic", &self.topic)?;
-        fields.serialize_field("topic_raw", &self.topic_raw)?;
+        match self.raw {
+            Raw::Frame => fields.serialize_field("topic_raw", &self.topic_raw)?,
+            Raw::Off => fields.skip_field("topic_raw")?,
+        }
         fields.serialize_field("topic_dlq", &self.topic_dlq)?;
         fields.end()
     }

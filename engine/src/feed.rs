@@ -207,7 +207,8 @@ impl FeedCore {
         measured.tally.frames.received += 1;
         arena.reset();
 
-        // The parser writes over the payload, so the ring gets it first, verbatim.
+        // The parser writes over the payload, so the ring gets it first, verbatim: also of a feed that keeps no raw
+        // frames, for it may become a dead letter, or wait. What is claimed and not committed takes no room.
         let len = payload.len();
         let mut frame = ring.claim(HEAD_LEN + len + MAX_NAMES + MAX_REASON);
         if let Ok(frame) = &mut frame {
@@ -238,7 +239,9 @@ impl FeedCore {
                 }
                 let key = trades.first().map_or("", |trade| &books.of(line, trade.instrument).symbol);
                 let tail = Tail { key, connection: &line.name, reason: "" };
-                finish(&mut measured.tally, frame, head, len, tail);
+                if line.keeps_raw {
+                    finish(&mut measured.tally, frame, head, len, tail);
+                }
                 for trade in fresh {
                     let mut trade = *trade;
                     let book = books.of(line, trade.instrument);
@@ -262,7 +265,9 @@ impl FeedCore {
                     return Outcome::Data;
                 }
                 let tail = Tail { key: &books.of(line, instrument).symbol, connection: &line.name, reason: "" };
-                finish(&mut measured.tally, frame, head, len, tail);
+                if line.keeps_raw {
+                    finish(&mut measured.tally, frame, head, len, tail);
+                }
                 Outcome::Data
             }
             Ok(Frame::Control(control)) => {

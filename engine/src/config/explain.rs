@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::source::{Origins, Source};
-use super::{Config, ConfigErrors, Feed, Kafka, Session, environment, file, instruments, resolve, shown};
+use super::{Config, ConfigErrors, Feed, Kafka, Raw, Session, environment, file, instruments, resolve, shown};
 use crate::kafka::settings::is_secret;
 use crate::venue::Protocol;
 
@@ -206,8 +206,12 @@ fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed, is_rep
         Some(core) => table.line(f, "core", core)?,
         None => without(f, "core", "default: the feed core that has least to do")?,
     }
+    table.line(f, "raw", feed.raw)?;
     table.line(f, "topic", &feed.topic)?;
-    table.line(f, "topic_raw", &feed.topic_raw)?;
+    match feed.raw {
+        Raw::Frame => table.line(f, "topic_raw", &feed.topic_raw)?,
+        Raw::Off => without(f, "topic_raw", "raw is off")?,
+    }
     table.line(f, "topic_dlq", &feed.topic_dlq)
 }
 

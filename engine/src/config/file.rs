@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 
 use super::source::{Lines, Origins, Source, WHOLE, line_at};
-use super::{Fsync, RingFull};
+use super::{Fsync, Raw, RingFull};
 use crate::cores::{Choice, Wait};
 use crate::nearest::nearest;
 use crate::registry::SubjectNameStrategy;
@@ -63,6 +63,7 @@ pub(super) struct Feed {
     pub(super) connections: Option<usize>,
     pub(super) core: Option<usize>,
     pub(super) time_unit: Option<TimeUnit>,
+    pub(super) raw: Option<Raw>,
     pub(super) topic: Option<String>,
     pub(super) topic_raw: Option<String>,
     pub(super) topic_dlq: Option<String>,

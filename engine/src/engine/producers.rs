@@ -15,7 +15,6 @@ use crate::cores::Plan;
 use crate::interval::{self, ProducerMeasured};
 use crate::kafka::Kafka;
 use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, RouteSpec, StoreSettings};
-use crate::record::Kind;
 use crate::session::backoff::Bounds;
 use crate::spill;
 
@@ -52,8 +51,7 @@ pub(super) fn start(
 
 /// Where a feed's records go.
 pub(super) fn route(feed: &Feed) -> RouteSpec {
-    let topics = Kind::ALL.map(|kind| feed.topic(kind).to_string());
-    RouteSpec { exchange: feed.protocol.exchange().to_string(), topics }
+    RouteSpec { exchange: feed.protocol.exchange().to_string(), topics: feed.routes().map(str::to_string) }
 }
 
 /// Makes clients after the first.

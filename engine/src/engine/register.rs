@@ -52,8 +52,8 @@ pub(super) fn register(
     Ok(start.ids(&subjects, avro::NORMALIZED_TRADE)?)
 }
 
-fn topic_specs(feed: &Feed, partitions: i32) -> [TopicSpec; 3] {
-    Kind::ALL.map(|kind| {
+fn topic_specs(feed: &Feed, partitions: i32) -> impl Iterator<Item = TopicSpec> {
+    feed.kinds().map(move |kind| {
         let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
         TopicSpec { name: feed.topic(kind).to_string(), partitions, retention }
     })

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use super::replan;
 use crate::avro::SymbolPrefix;
-use crate::config::{Config, Feed, Session};
+use crate::config::{Config, Feed, Raw, Session};
 use crate::feed::assignment::Assignment;
 use crate::feed::executor::Order;
 use crate::pace::Pace;
+use crate::record::Kind;
 use crate::session::breaker::Addresses;
 use crate::venue::Instrument;
 
@@ -132,6 +133,7 @@ impl Roster {
             number,
             ways: feed.ways(instruments),
             prefixes: instruments.iter().map(prefix).collect(),
+            keeps_raw: feed.raw == Raw::Frame,
             pace: self.exchanges[exchange].0.clone(),
             addresses: addresses.clone(),
             backoff: self.session.backoff(),
@@ -177,8 +179,7 @@ impl Roster {
     /// Feeds that are carried, with those of `config` that go on with them: of the same protocol for the same topics, those
     /// with most instruments in common first.
     fn pair(&self, config: &Config) -> Vec<(usize, usize)> {
-        let identity =
-            |feed: &Feed| (feed.protocol, feed.topic.clone(), feed.topic_raw.clone(), feed.topic_dlq.clone());
+        let identity = |feed: &Feed| (feed.protocol, feed.raw, Kind::ALL.map(|kind| feed.topic(kind).to_string()));
         let carried = self.feeds.iter().enumerate().filter(|(_, standing)| !standing.groups.is_empty());
         let mut candidates = Vec::new();
         for (old, standing) in carried {

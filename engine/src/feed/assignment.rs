@@ -22,6 +22,8 @@ pub struct Assignment {
     pub ways: Vec<Subscription>,
     /// What the records of each instrument begin with.
     pub prefixes: Vec<SymbolPrefix>,
+    /// Whether frames are published as received.
+    pub keeps_raw: bool,
     /// When connections to the exchange may be made.
     pub pace: Pace,
     /// Which of the addresses can be reached.

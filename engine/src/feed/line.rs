@@ -24,6 +24,8 @@ pub struct Line<V> {
     pub(super) places: Vec<Place>,
     /// Frames that wait for the other connections with the same symbols.
     pub(super) held: VecDeque<Held>,
+    /// Whether frames are published as received.
+    pub(super) keeps_raw: bool,
     /// The most that a trade's record adds to the texts of its frame, in bytes.
     pub(super) max_overhead: usize,
 }
@@ -58,8 +60,15 @@ impl<V: Venue> Line<V> {
             symbols: Symbols::default(),
             places: Vec::new(),
             held: VecDeque::new(),
+            keeps_raw: true,
             max_overhead: 0,
         }
+    }
+
+    /// The same, of a feed that has its frames published as received, or not: only trades and dead letters then.
+    #[must_use]
+    pub fn keeping_raw(self, keeps_raw: bool) -> Self {
+        Line { keeps_raw, ..self }
     }
 
     /// One more instrument, whose trades are kept in `book`, which so many have `left`, and add so much to the texts of a

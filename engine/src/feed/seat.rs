@@ -202,7 +202,8 @@ impl<V: Venue, O: Outside> Seat<V, O> {
             let core = &mut *self.core.borrow_mut();
             core.tally().reconnects += u64::from(self.attempts.get() > 1 && self.legs.borrow().is_empty());
             let assignment = self.assignment.borrow();
-            core.line(&way, assignment.feed, assignment.number, name, &assignment.prefixes)
+            let line = core.line(&way, assignment.feed, assignment.number, name, &assignment.prefixes);
+            line.keeping_raw(assignment.keeps_raw)
         };
         let leg = Rc::new(RefCell::new(self.leg(dialed.stream, line, way, address)));
         self.legs.borrow_mut().push(leg.clone());

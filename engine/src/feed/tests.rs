@@ -99,6 +99,45 @@ fn gaps_and_repeats_are_counted() {
     assert_eq!(tally.committed, [6, 5, 0], "what came again is not published again, its frame is");
 }
 
+/// What is on the ring: kinds and values.
+fn records(consumer: &mut k2_ring::Consumer) -> Vec<(Kind, Vec<u8>)> {
+    let batch = consumer.batch(usize::MAX);
+    batch.iter().map(Record::read).map(|record| (record.head.kind, record.value.to_vec())).collect()
+}
+
+#[test]
+fn without_raw_frames_there_are_trades_and_dead_letters_alone() {
+    let (mut core, mut consumer) = core(RING_BYTES);
+    let mut line = line(&mut core, "BTCUSDT").keeping_raw(false);
+    assert_eq!(core.text(&mut line, &mut frame(1), Nanos::now()), Outcome::Data);
+    let broken = br#"{"e":"trade","E":1,"s":"BTCUSDT","t":2,"p":"1.5x"}"#;
+    assert!(matches!(core.text(&mut line, &mut broken.to_vec(), Nanos::now()), Outcome::Rejected(_)));
+    let tally = *core.tally();
+    assert_eq!((tally.committed, tally.dropped, tally.frames.received), ([0, 1, 1], [0; 3], 2));
+    let found = records(&mut consumer);
+    assert_eq!(found.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [Kind::Normalized, Kind::Dlq]);
+    assert_eq!(found[1].1, broken, "verbatim, though the parser has written over it");
+}
+
+#[test]
+fn frames_that_wait_come_through_without_being_kept() {
+    let (mut core, mut consumer) = core(RING_BYTES);
+    let mut a = line_of(&mut core, 0, "BTCUSDT").keeping_raw(false);
+    core.text(&mut a, &mut frame(1), Nanos(1_000));
+    let mut b = line_of(&mut core, 1, "BTCUSDT").keeping_raw(false);
+    core.text(&mut b, &mut frame(1), Nanos(1_100));
+    core.text(&mut a, &mut frame(2), Nanos(1_200));
+    // The other may still bring the fourth.
+    core.text(&mut b, &mut frame(5), Nanos(1_300));
+    assert_eq!((b.held.len(), core.tally().trades), (1, 3));
+    core.text(&mut a, &mut frame(3), Nanos(1_400));
+    core.text(&mut a, &mut frame(4), Nanos(1_500));
+    core.release(&mut b, Nanos(1_600));
+    assert_eq!(b.held.len(), 0);
+    assert_eq!((core.tally().committed, core.tally().gaps), ([0, 5, 0], 0));
+    assert!(records(&mut consumer).iter().all(|(kind, _)| *kind == Kind::Normalized));
+}
+
 /// What each connection has won, lost, and its longest lead in nanoseconds.
 fn won(core: &FeedCore) -> Vec<(usize, u64, u64, u64)> {
     let standings = core.recorder.now.twins.standings();

@@ -43,7 +43,8 @@ impl Desk {
     /// The route of a feed, over the lanes of its topics; those that are not there are made.
     pub(super) fn route(&mut self, client: &mut impl Client, spec: &RouteSpec) -> Result<Route, String> {
         let mut lanes = [0; Kind::ALL.len()];
-        for kind in Kind::ALL {
+        // A feed without raw frames names another topic in their place, which is that one's.
+        for kind in [Kind::Normalized, Kind::Dlq, Kind::Raw] {
             lanes[kind as usize] = self.lane(client, &spec.topics[kind as usize], kind)?;
         }
         Ok(Route { exchange: spec.exchange.clone(), lanes })

@@ -8,6 +8,7 @@ mod demo;
 mod failures;
 mod losses;
 mod oracle;
+mod raw;
 mod reader;
 mod reconnect;
 mod registry;

@@ -20,14 +20,15 @@ const COUNTED_ROUNDS: usize = 100;
 /// Those in which two connections are counted.
 const TWIN_ROUNDS: usize = 20;
 
-struct Count(Protocol);
+/// A connection, whose frames are published as received or not.
+struct Count(Protocol, bool);
 
 impl Visit for Count {
     type Output = ();
 
     fn visit<V: Venue>(self) {
         let symbols = wire::symbols(self.0);
-        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols));
+        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols, self.1));
         for round in 0..WARM_UP_ROUNDS {
             wire.renumber(round);
             rig.round(&wire.bytes);
@@ -42,10 +43,12 @@ impl Visit for Count {
 
         let rounds = WARM_UP_ROUNDS + COUNTED_ROUNDS;
         let (frames, trades) = (ROUND * rounds, wire.trades * rounds);
-        assert_eq!(rig.drained, [frames, trades, 0]);
+        let kept = if self.1 { frames } else { 0 };
+        assert_eq!(rig.drained, [kept, trades, 0]);
         assert!(rig.controls > rounds);
         let tally = *rig.core.tally();
         assert_eq!((tally.trades, tally.frames.decoded), (trades as u64, frames as u64));
+        assert_eq!(tally.committed, [kept as u64, trades as u64, 0]);
         assert_eq!((tally.gaps, tally.late, tally.duplicates, tally.dropped), (0, 0, 0, [0; Kind::ALL.len()]));
     }
 }
@@ -58,7 +61,7 @@ impl Visit for CountTwins {
 
     fn visit<V: Venue>(self) {
         let symbols = wire::symbols(self.0);
-        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols));
+        let (mut wire, mut rig) = (Wire::new(self.0, &symbols), Rig::<V>::new(&symbols, true));
         // The second begins once the first is level.
         rig.round(&wire.bytes);
         rig.join();
@@ -91,12 +94,19 @@ fn comparing_two_connections_takes_no_allocation() {
     }
 }
 
+#[test]
+fn a_feed_without_raw_frames_takes_no_allocation() {
+    for protocol in Protocol::ALL {
+        protocol.visit(Count(*protocol, false));
+    }
+}
+
 macro_rules! a_million_frames_take_no_allocation {
     ($($name:ident => $protocol:ident,)*) => {
         $(
             #[test]
             fn $name() {
-                Protocol::$protocol.visit(Count(Protocol::$protocol));
+                Protocol::$protocol.visit(Count(Protocol::$protocol, true));
             }
         )*
 

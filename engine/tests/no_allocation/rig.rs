@@ -25,6 +25,7 @@ pub(crate) struct Rig<V> {
     pub(crate) core: FeedCore,
     subscription: Subscription,
     prefixes: Vec<SymbolPrefix>,
+    keeps_raw: bool,
     /// The connections, each of which shows every message.
     lines: Vec<Line<V>>,
     /// A message, as it is shown to one of them.
@@ -49,7 +50,7 @@ fn link<V: Venue>() -> Link {
 }
 
 impl<V: Venue> Rig<V> {
-    pub(crate) fn new(symbols: &[String]) -> Self {
+    pub(crate) fn new(symbols: &[String], keeps_raw: bool) -> Self {
         let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).unwrap();
         let (recorder, collector) = interval::pair(FeedMeasured::feed(), FeedMeasured::feed());
         let core = FeedCore::new(ring, Arc::new(Bell::new().unwrap()), recorder).repairing(link::<V>());
@@ -66,6 +67,7 @@ impl<V: Venue> Rig<V> {
             core,
             subscription,
             prefixes,
+            keeps_raw,
             lines,
             shown,
             buffer,
@@ -84,7 +86,7 @@ impl<V: Venue> Rig<V> {
     pub(crate) fn join(&mut self) {
         let seat = self.lines.len();
         let line = self.core.line(&self.subscription, 0, seat, format!("venue-{seat}.1"), &self.prefixes);
-        self.lines.push(line);
+        self.lines.push(line.keeping_raw(self.keeps_raw));
     }
 
     /// How often each connection was first, and second.

@@ -130,6 +130,7 @@ fn assignment(
         number,
         ways: vec![Binance::subscription(&endpoint, &instruments).unwrap()],
         prefixes: instruments.iter().map(|one| SymbolPrefix::new(1, "binance", &one.symbol, &one.canonical)).collect(),
+        keeps_raw: true,
         pace: shared.0.clone(),
         addresses: shared.1.clone(),
         backoff: Bounds::default(),

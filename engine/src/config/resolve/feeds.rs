@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{alternatives, parse_url, topics};
 use crate::config::source::Source;
-use crate::config::{Feed, file};
+use crate::config::{Feed, Raw, file};
 use crate::cores::Choice;
 use crate::instruments::Pair;
 use crate::nearest::nearest;
@@ -61,6 +61,13 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, error
     let topic = given.topic.clone().unwrap_or_else(|| format!("market.crypto.trades.{exchange}"));
     let topic_raw = given.topic_raw.clone().unwrap_or_else(|| format!("{topic}.raw"));
     let topic_dlq = given.topic_dlq.clone().unwrap_or_else(|| format!("{topic}.dlq"));
+    let raw = given.raw.unwrap_or_default();
+    if let (Raw::Off, Some(topic)) = (raw, &given.topic_raw) {
+        wrong(format!(
+            "topic_raw = {topic:?}: raw = \"off\" ({}) publishes no frames as received: leave one of them out",
+            given.origins.of("raw")
+        ));
+    }
     [&topic, &topic_raw, &topic_dlq]
         .into_iter()
         .filter_map(|topic| topics::check_name(topic).err())
@@ -87,6 +94,7 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, error
         subscriptions,
         connections,
         core,
+        raw,
         topic,
         topic_raw,
         topic_dlq,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::config::Feed;
+use crate::config::{Feed, Raw};
 use crate::record::Kind;
 use crate::venue::Instrument;
 
@@ -23,8 +23,10 @@ pub(super) fn check_instruments(feeds: &[Named], errors: &mut Vec<String>) {
     // By the configured name, which is what consumers see, and by that of the protocol's frames.
     let (mut by_symbol, mut by_frame) = (HashMap::new(), HashMap::new());
     for (index, (name, feed)) in feeds.iter().enumerate() {
+        let kinds = [Kind::Normalized, Kind::Raw].into_iter();
+        let kinds = kinds.filter(|kind| *kind != Kind::Raw || feed.raw == Raw::Frame);
         for Instrument { symbol, framed, .. } in feed.instruments() {
-            let found = [Kind::Normalized, Kind::Raw].into_iter().find_map(|kind| {
+            let found = kinds.clone().find_map(|kind| {
                 let topic = feed.topic(kind);
                 let exchange = feed.protocol.exchange();
                 let same_symbol = *by_symbol.entry((topic, exchange, symbol)).or_insert((index, symbol));
@@ -47,7 +49,7 @@ pub(super) fn check_instruments(feeds: &[Named], errors: &mut Vec<String>) {
 pub(super) fn check_kinds(feeds: &[Named], errors: &mut Vec<String>) {
     let mut seen: HashMap<&str, (Kind, &str)> = HashMap::new();
     for (name, feed) in feeds {
-        for kind in Kind::ALL {
+        for kind in feed.kinds() {
             let topic = feed.topic(kind);
             let (first, other) = *seen.entry(topic).or_insert((kind, name));
             if first != kind {

@@ -178,6 +178,21 @@ fn a_canonical_entry_of_what_is_not_listed() {
 }
 
 #[test]
+fn a_raw_topic_of_no_frames() {
+    let lines = "exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\nraw = \"off\"";
+    refused(
+        &[&format!("{lines}\ntopic_raw = \"frames\"")],
+        "feed okx (feed.toml:1): topic_raw = \"frames\": raw = \"off\" (feed.toml:4) publishes no frames as received: leave one \
+         of them out",
+    );
+    // A topic that is not used is nobody's.
+    let text = feeds(&[&format!("{lines}\ntopic_dlq = \"market.crypto.trades.okx.raw\"")]);
+    let explained = explain(&text, &[]).unwrap();
+    assert_eq!(explained.config.feeds[0].kinds().collect::<Vec<_>>(), [Kind::Normalized, Kind::Dlq]);
+    assert_eq!(explain(&explained.to_string(), &[]).unwrap().config, explained.config);
+}
+
+#[test]
 fn topics_of_two_kinds() {
     refused(
         &["exchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\ntopic = \"a\"\ntopic_dlq = \"a\""],

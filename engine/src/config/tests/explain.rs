@@ -70,6 +70,7 @@ fn every_line_says_where_it_comes_from() {
         ("connections", "feed.toml:9"),
         ("core", "feed.toml:10"),
         ("time_unit", "feed.toml:17"),
+        ("raw", "default"),
         ("topic", "default"),
         ("feed", "feed.toml:20"),
         ("producer", "default"),
