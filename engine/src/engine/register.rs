@@ -55,6 +55,6 @@ pub(super) fn register(
 fn topic_specs(feed: &Feed, partitions: i32) -> impl Iterator<Item = TopicSpec> {
     feed.kinds().map(move |kind| {
         let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
-        TopicSpec { name: feed.topic(kind).to_string(), partitions, retention }
+        TopicSpec { name: feed.topic(kind).to_string(), kind, partitions, retention }
     })
 }

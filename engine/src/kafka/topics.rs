@@ -1,38 +1,59 @@
 //! The topics: whether they are there, and making those that are not.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_lite::future::block_on;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigEntry, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::Kafka;
 use crate::broker::CLUSTER_ID_PREFIX;
+use crate::record::Kind;
 
 /// Longest wait for a broker's answer at start.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The replication factor of a new topic: the broker's default.
 const BROKER_DEFAULT: i32 = -1;
+/// Kafka's topic settings that are looked at.
+const RETENTION: &str = "retention.ms";
+const CLEANUP: &str = "cleanup.policy";
+const COMPRESSION: &str = "compression.type";
 
 /// A topic that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
     /// Its name.
     pub name: String,
+    /// What is on it.
+    pub kind: Kind,
     /// Partitions, if it has to be made.
     pub partitions: i32,
     /// How long it keeps records, if it has to be made.
     pub retention: Duration,
 }
 
-/// Sees to it that all topics are there.
+impl TopicSpec {
+    /// The settings with which it is made.
+    fn settings(&self) -> [(&'static str, String); 3] {
+        [
+            (RETENTION, self.retention.as_millis().to_string()),
+            (CLEANUP, "delete".to_string()),
+            (COMPRESSION, "producer".to_string()),
+        ]
+    }
+}
+
+/// Sees to it that all topics are there. Those that differ from what would be made are warned of, and left as they are.
 ///
 /// # Errors
-/// A sentence that names the broker or the topic, and the way out.
+/// A sentence that names the broker or the topics, and the way out.
 pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create: bool) -> Result<(), String> {
     let servers = config.get("bootstrap.servers").unwrap_or_default();
     let existing = existing(kafka).map_err(|error| {
@@ -42,25 +63,98 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
             BROKER_TIMEOUT.as_secs()
         )
     })?;
-    let creates_by_itself =
+    let is_embedded =
         kafka.client().fetch_cluster_id(BROKER_TIMEOUT).is_some_and(|id| id.starts_with(CLUSTER_ID_PREFIX));
-    for spec in specs {
-        match existing.get(&spec.name) {
-            Some(partitions) if *partitions != spec.partitions as usize => {
-                tracing::info!(topic = spec.name, partitions, wanted = spec.partitions, "the topic is left as it is");
-            }
-            Some(_) => {}
-            None if create && creates_by_itself => auto_create(kafka, spec)?,
-            None if create => create_topic(config, spec)?,
-            None => {
-                return Err(format!(
-                    "topic {:?} is not there: create it, or set kafka.create_topics = true",
-                    spec.name
-                ));
-            }
+    let mut seen = HashSet::new();
+    let each = specs.iter().filter(|spec| seen.insert(&spec.name));
+    let (present, missing): (Vec<_>, Vec<_>) = each.partition(|spec| existing.contains_key(&spec.name));
+    if !create && !missing.is_empty() {
+        return Err(not_there(&missing));
+    }
+    for spec in missing {
+        if is_embedded { auto_create(kafka, spec)? } else { create_topic(config, spec)? }
+    }
+    // The embedded broker has no request to describe topics.
+    let settings = if is_embedded || present.is_empty() { HashMap::new() } else { settings(config, &present) };
+    for spec in present {
+        let found = differences(spec, existing[&spec.name], settings.get(&spec.name));
+        if !found.is_empty() {
+            let topic = &spec.name;
+            tracing::warn!(
+                topic,
+                "the topic is left as it is, though it differs from what is made: {}",
+                found.join(", ")
+            );
         }
     }
     Ok(())
+}
+
+fn not_there(missing: &[&TopicSpec]) -> String {
+    let names: Vec<_> = missing.iter().map(|spec| format!("{:?}", spec.name)).collect();
+    match names.as_slice() {
+        [name] => format!("topic {name} is not there: create it, or set kafka.create_topics = true"),
+        names => format!("topics {} are not there: create them, or set kafka.create_topics = true", names.join(", ")),
+    }
+}
+
+/// In what a topic that is there differs from what would be made.
+fn differences(spec: &TopicSpec, partitions: usize, settings: Option<&HashMap<String, String>>) -> Vec<String> {
+    let mut found = Vec::new();
+    if partitions != spec.partitions as usize {
+        found.push(format!("partitions = {partitions} instead of {}", spec.partitions));
+    }
+    for (key, want) in spec.settings() {
+        let Some(have) = settings.and_then(|settings| settings.get(key)).filter(|have| **have != want) else {
+            continue;
+        };
+        let hint = match key == CLEANUP && have.contains("compact") {
+            true => compaction(spec.kind),
+            false => "",
+        };
+        found.push(format!("{key} = {have} instead of {want}{hint}"));
+    }
+    found
+}
+
+/// What it means that a topic is compacted: records are keyed by symbol.
+fn compaction(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Raw => " (compaction keeps the last frame of each symbol only: no topic of raw frames should have it)",
+        Kind::Normalized => " (compaction keeps the last trade of each symbol only)",
+        Kind::Dlq => " (a compacted topic takes no records without a key, as dead letters are: they will fail)",
+    }
+}
+
+/// The settings of topics, by name; what cannot be had is left out, and said.
+fn settings(config: &ClientConfig, specs: &[&TopicSpec]) -> HashMap<String, HashMap<String, String>> {
+    let unknown = |topic: &str, why: String| {
+        tracing::warn!(topic, "the settings cannot be read, so nobody knows whether they fit: {why}");
+    };
+    let named: Vec<_> = specs.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT));
+    let admin: Result<AdminClient<DefaultClientContext>, _> = config.create();
+    let described = match admin.and_then(|admin| block_on(admin.describe_configs(&named, &options))) {
+        Ok(described) => described,
+        Err(error) => {
+            specs.iter().for_each(|spec| unknown(&spec.name, error.to_string()));
+            return HashMap::new();
+        }
+    };
+    let (mut all, mut refused) = (HashMap::new(), "the broker does not tell".to_string());
+    for described in described {
+        match described {
+            Ok(ConfigResource { specifier: OwnedResourceSpecifier::Topic(name), entries }) => {
+                let entry = |entry: ConfigEntry| Some((entry.name, entry.value?));
+                all.insert(name, entries.into_iter().filter_map(entry).collect());
+            }
+            Ok(_) => {}
+            Err(code) => refused = code.to_string(),
+        }
+    }
+    let silent = specs.iter().filter(|spec| !all.contains_key(&spec.name));
+    silent.for_each(|spec| unknown(&spec.name, refused.clone()));
+    all
 }
 
 /// The broker's topics with their numbers of partitions.
@@ -72,10 +166,10 @@ fn existing(kafka: &Kafka) -> Result<HashMap<String, usize>, KafkaError> {
 fn create_topic(config: &ClientConfig, spec: &TopicSpec) -> Result<(), String> {
     let wrong = |what: String| format!("topic {:?} cannot be created: {what}", spec.name);
     let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| wrong(error.to_string()))?;
-    let retention_ms = spec.retention.as_millis().to_string();
-    let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(BROKER_DEFAULT))
-        .set("retention.ms", &retention_ms)
-        .set("compression.type", "producer");
+    let settings = spec.settings();
+    let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(BROKER_DEFAULT));
+    let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+    let retention_ms = spec.retention.as_millis() as u64;
     let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT)).request_timeout(Some(BROKER_TIMEOUT));
     match block_on(admin.create_topics([&topic], &options)) {
         Ok(results) => match results.into_iter().next() {
@@ -104,5 +198,47 @@ fn auto_create(kafka: &Kafka, spec: &TopicSpec) -> Result<(), String> {
             Ok(())
         }
         _ => Err(wrong("the broker does not make it".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, kind: Kind) -> TopicSpec {
+        TopicSpec { name: name.into(), kind, partitions: 3, retention: Duration::from_secs(60) }
+    }
+
+    fn found(kind: Kind, partitions: usize, settings: &[(&str, &str)]) -> Vec<String> {
+        let settings = settings.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        differences(&spec("t", kind), partitions, Some(&settings))
+    }
+
+    #[test]
+    fn each_setting_that_differs_is_named_with_both_values() {
+        let fits = [(RETENTION, "60000"), (CLEANUP, "delete"), (COMPRESSION, "producer"), ("segment.ms", "1")];
+        assert!(found(Kind::Raw, 3, &fits).is_empty());
+        assert_eq!(
+            found(Kind::Normalized, 20, &[(RETENTION, "-1"), (CLEANUP, "compact,delete"), (COMPRESSION, "zstd")]),
+            [
+                "partitions = 20 instead of 3",
+                "retention.ms = -1 instead of 60000",
+                "cleanup.policy = compact,delete instead of delete (compaction keeps the last trade of each symbol only)",
+                "compression.type = zstd instead of producer",
+            ]
+        );
+        let compacted = |kind| found(kind, 3, &[(CLEANUP, "compact")]).concat();
+        assert!(compacted(Kind::Raw).contains("last frame of each symbol only: no topic of raw frames"));
+        assert!(compacted(Kind::Dlq).contains("they will fail"));
+        // Where the settings cannot be had, there are still partitions.
+        assert_eq!(differences(&spec("t", Kind::Raw), 1, None), ["partitions = 1 instead of 3"]);
+    }
+
+    #[test]
+    fn all_topics_that_are_missed_are_named_at_once() {
+        let (one, other) = (spec("a", Kind::Raw), spec("b", Kind::Dlq));
+        let missing = not_there(&[&one, &other]);
+        assert_eq!(missing, "topics \"a\", \"b\" are not there: create them, or set kafka.create_topics = true");
+        assert!(not_there(&[&one]).starts_with("topic \"a\" is not there: create it, "));
     }
 }

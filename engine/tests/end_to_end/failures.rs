@@ -6,7 +6,7 @@ use std::process::Command;
 use k2_feed::registry::{RegistryClient, value_subject};
 
 use crate::child::{Child, Ended, k2_feed};
-use crate::reader::{Reader, TOPIC};
+use crate::reader::{Reader, TOPIC, TOPIC_DLQ, TOPIC_RAW};
 use crate::sandbox;
 use crate::world::{Broker, Exchange, Run, alone, variables};
 
@@ -118,7 +118,8 @@ fn a_topic_that_must_not_be_made_is_missed() {
     let _alone = alone();
     let broker = Broker::start();
     let ended = run(&variables(&broker, "ws://127.0.0.1:1/ws", "BTCUSDT"), "[kafka]\ncreate_topics = false\n");
-    ended.expect(1).says(&[TOPIC, "create_topics = true"]);
+    let all = format!("topics \"{TOPIC_RAW}\", \"{TOPIC}\", \"{TOPIC_DLQ}\" are not there");
+    ended.expect(1).says(&[&all, "create_topics = true"]);
 }
 
 #[test]
