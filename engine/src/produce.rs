@@ -132,6 +132,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             recorder,
             store: store.map(Store::new),
             when_full,
+            clock: Nanos::now,
             is_obstructed: false,
             pressure: Pressure::new(),
             purge_at: Nanos(0),

@@ -115,14 +115,17 @@ impl Backlog {
         self.journal.flush()
     }
 
-    /// The record at this position is done with.
-    pub(super) fn settle(&mut self, position: Position, key: &[u8]) {
-        self.journal.settle(position);
+    /// The record at this position is done with. Whether it was here: it may have been given up on its way.
+    pub(super) fn settle(&mut self, position: Position, key: &[u8]) -> bool {
+        if !self.journal.settle(position) {
+            return false;
+        }
         leave(&mut self.waiting, key);
         // What was damaged on disk has not left one by one.
         if self.journal.records() == 0 {
             self.waiting.clear();
         }
+        true
     }
 
     /// All that is not done with is offered again.

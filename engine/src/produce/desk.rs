@@ -30,6 +30,8 @@ pub(super) struct Desk {
     /// Where records wait that the client has no room for, if they may.
     pub(super) store: Option<Store>,
     pub(super) when_full: RingFull,
+    /// The time by which records wait. Hops are measured by [`Nanos::now`].
+    pub(super) clock: fn() -> Nanos,
     /// Whether something stands in the way of some records: then each is looked at.
     pub(super) is_obstructed: bool,
     pub(super) pressure: Pressure,
@@ -80,40 +82,40 @@ impl Desk {
         let entry = self.in_flight.get(report.tag);
         self.lanes[entry.lane as usize].with_client -= 1;
         if let Some(refusal) = report.refusal {
-            return self.came_back(&Undelivered::of(report, refusal), now);
+            return self.came_back(&Undelivered::of(report, refusal));
         }
+        let was_there = self.leave(&entry, report.tag, report.key);
         let measured = &mut self.recorder.now;
-        measured.tally.acked[entry.kind as usize] += 1;
+        measured.tally.acked[entry.kind as usize] += u64::from(was_there);
         measured.hops.record(Hop::Ack, entry.handed, now);
         if let Some(received) = entry.received {
             measured.hops.record(Hop::Total, received, now);
         }
-        self.leave(&entry, report.tag, report.key);
         if self.is_obstructed {
             self.lanes[entry.lane as usize].has_taken();
         }
     }
 
-    /// The record is done with.
+    /// The record is done with. Whether it was not before: one on disk that was given up while the client had it counts as
+    /// dropped, whatever becomes of it.
     #[inline]
-    fn leave(&mut self, entry: &Entry, tag: usize, key: &[u8]) {
+    fn leave(&mut self, entry: &Entry, tag: usize, key: &[u8]) -> bool {
         self.in_flight.settle(tag);
-        if let Some(position) = entry.on_disk {
-            self.leave_disk(position, entry.lane as usize, key);
+        match entry.on_disk {
+            None => true,
+            Some(position) => self.leave_disk(position, entry.lane as usize, key),
         }
     }
 
     #[cold]
-    fn leave_disk(&mut self, position: Position, lane: usize, key: &[u8]) {
-        let lane = &mut self.lanes[lane];
-        if let Some(backlog) = &mut lane.backlog {
-            backlog.settle(position, key);
-        }
+    fn leave_disk(&mut self, position: Position, lane: usize, key: &[u8]) -> bool {
+        self.lanes[lane].backlog.as_mut().is_some_and(|backlog| backlog.settle(position, key))
     }
 
     /// A record was not delivered: its topic is put on hold until it goes, or it is given up if it never will.
     #[cold]
-    pub(super) fn came_back(&mut self, back: &Undelivered<'_>, now: Nanos) {
+    pub(super) fn came_back(&mut self, back: &Undelivered<'_>) {
+        let now = (self.clock)();
         let (entry, refusal) = (self.in_flight.get(back.tag), back.refusal);
         let tally = &mut self.recorder.now.tally;
         tally.delivery.returned += 1;
@@ -150,12 +152,12 @@ impl Desk {
 
     /// The broker will never take this record: it goes to the dead letters, or is lost if it is one.
     fn give_up(&mut self, back: &Undelivered<'_>, entry: &Entry, now: Nanos) {
-        self.recorder.now.tally.failed[entry.kind as usize] += 1;
         let name = self.lanes[entry.lane as usize].name.clone();
         let route = self.routes.iter().find(|route| route.lanes.contains(&(entry.lane as usize)));
         let dead_letters = route.filter(|_| entry.kind != Kind::Dlq).map(|route| route.lanes[Kind::Dlq as usize]);
         log_loss(&name, back, dead_letters.is_some());
-        self.leave(entry, back.tag, back.key);
+        let was_there = self.leave(entry, back.tag, back.key);
+        self.recorder.now.tally.failed[entry.kind as usize] += u64::from(was_there);
         let Some(lane) = dead_letters else { return };
         let head = Head { number: None, from_rest: false, kind: Kind::Dlq, ..entry.head() };
         let reason = format!("refused by the broker for {name}: {}", back.refusal);

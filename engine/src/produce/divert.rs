@@ -1,6 +1,5 @@
 //! Records that cannot go to the client: they wait on disk, in the ring, or are dropped, as the configuration wishes.
 
-use crate::clock::Nanos;
 use crate::config::RingFull;
 use crate::record::Record;
 use crate::spill::Refused;
@@ -91,7 +90,7 @@ impl Desk {
 
     fn note_spill(&mut self) {
         self.recorder.now.tally.delivery.spills += 1;
-        if self.pressure.spills(Nanos::now()) {
+        if self.pressure.spills((self.clock)()) {
             let (records, bytes) = (self.in_flight.len(), self.in_flight.bytes());
             tracing::warn!(
                 in_flight = records,
@@ -117,7 +116,7 @@ impl Desk {
     }
 
     fn wait(&mut self) -> Way {
-        if self.store.is_none() && self.pressure.waits(Nanos::now()) {
+        if self.store.is_none() && self.pressure.waits((self.clock)()) {
             let (records, bytes) = (self.in_flight.len(), self.in_flight.bytes());
             tracing::warn!(
                 in_flight = records,

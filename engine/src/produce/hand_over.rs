@@ -49,7 +49,7 @@ pub(super) fn hand_over_one(client: &mut impl Client, desk: &mut Desk, record: &
             Err(refusal) => {
                 let exchange = route.exchange.clone();
                 let undelivered = Undelivered::not_taken(record, exchange.as_bytes(), tag, refusal);
-                return desk.refused(&undelivered, Nanos::now());
+                return desk.refused(&undelivered);
             }
         }
     }
@@ -62,7 +62,7 @@ fn refuse(desk: &mut Desk, message: &Message<'_>, refusal: Refusal) {
     let none: &[u8] = &[];
     let (exchange, connection, reason) = (none, none, none);
     let undelivered = Undelivered { tag, refusal, may_have_arrived: false, exchange, key, value, connection, reason };
-    desk.refused(&undelivered, Nanos::now());
+    desk.refused(&undelivered);
 }
 
 /// librdkafka's queue was full before our own bound, which leaves it a margin. Reports make room.

@@ -64,6 +64,7 @@ impl Hold {
 
     /// Takes a record that came back.
     pub(super) fn take(&mut self, back: Back) {
+        self.is_on_disk = false;
         self.back.push(back);
     }
 

@@ -19,7 +19,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     /// The client takes no more: another takes its place, and all that it had.
     #[cold]
     pub(super) fn renew(&mut self) {
-        let now = Nanos::now();
+        let now = (self.desk.clock)();
         if now < self.renew_at {
             return;
         }
@@ -98,7 +98,7 @@ impl Desk {
             let entry = self.in_flight.get(place);
             let lane = &mut self.lanes[entry.lane as usize];
             match entry.on_disk {
-                Some(_) => lane.hold.get_or_insert_with(|| Hold::since(Nanos::now(), self.waits)).rewind = true,
+                Some(_) => lane.hold.get_or_insert_with(|| Hold::since((self.clock)(), self.waits)).rewind = true,
                 None => {
                     self.recorder.now.tally.failed[entry.kind as usize] += 1;
                     tracing::error!(topic = lane.name, number = entry.number, "record lost: the client keeps it");

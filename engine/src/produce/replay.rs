@@ -27,7 +27,7 @@ pub(super) struct Allowance {
 
 impl Allowance {
     pub(super) fn new(per_s: u32) -> Self {
-        Allowance { per_s, earned: 0.0, at: Nanos::now() }
+        Allowance { per_s, earned: 0.0, at: Nanos(0) }
     }
 
     /// What was earned until `now`.
@@ -47,7 +47,7 @@ impl Desk {
     /// Offers what has waited. Returns how many records were.
     #[cold]
     pub(super) fn offer(&mut self, client: &mut impl Client, allowance: &mut Allowance) -> usize {
-        let now = Nanos::now();
+        let now = (self.clock)();
         let mut done = 0;
         if self.lanes.iter().any(Lane::must_come_back) && now >= self.purge_at {
             self.purge_queue(client, now);
@@ -105,7 +105,7 @@ impl Desk {
             self.in_flight.handed(*tag, now);
             debug_assert_eq!(self.in_flight.get(*tag).order, *order);
             if let Err(refusal) = route::produce(client, topic, exchange, &record, *tag) {
-                self.refused(&Undelivered::not_taken(&record, exchange, *tag, refusal), now);
+                self.refused(&Undelivered::not_taken(&record, exchange, *tag, refusal));
             }
         }
         back.len()
@@ -137,7 +137,7 @@ impl Desk {
                     let Record { head, value, key, connection, reason } = record;
                     let (bytes, exchange) = (whole(head, value, key, connection, reason), next.exchange.to_vec());
                     backlog.advance();
-                    self.refused(&Undelivered::not_taken(&Record::read(&bytes), &exchange, tag, refusal), now);
+                    self.refused(&Undelivered::not_taken(&Record::read(&bytes), &exchange, tag, refusal));
                     break;
                 }
             }
@@ -147,10 +147,10 @@ impl Desk {
     }
 
     /// The client did not take a record: as if it had come back.
-    pub(super) fn refused(&mut self, record: &Undelivered<'_>, now: Nanos) {
+    pub(super) fn refused(&mut self, record: &Undelivered<'_>) {
         let lane = self.in_flight.get(record.tag).lane as usize;
         self.lanes[lane].with_client -= 1;
-        self.came_back(record, now);
+        self.came_back(record);
     }
 
     /// Whether anything stands in the way of records still.

@@ -109,14 +109,14 @@ impl Journal {
         Some(self.item(&place))
     }
 
-    /// The record at `position`, which was read, is done with. Any order will do; a position that was settled before, or
-    /// whose segment is gone, changes nothing.
+    /// The record at `position`, which was read, is done with. Any order will do. Whether it was not before: a position that
+    /// was settled, or whose segment was given up, changes nothing.
     #[inline]
-    pub fn settle(&mut self, position: Position) {
+    pub fn settle(&mut self, position: Position) -> bool {
         let place = self.segments.binary_search_by_key(&position.segment, |segment| segment.number);
-        if place.is_ok_and(|place| self.segments[place].settle(position.offset)) {
-            self.marks.are_behind = true;
-        }
+        let is_settled = place.is_ok_and(|place| self.segments[place].settle(position.offset));
+        self.marks.are_behind |= is_settled;
+        is_settled
     }
 
     /// The cursor goes back to the oldest record that is not settled. What is settled behind it is not read again.

@@ -1,6 +1,6 @@
 //! A producer core, what is around it, and what must hold.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,13 +13,21 @@ use tempfile::TempDir;
 use super::broker::{Broker, FakeClient, POISON};
 use crate::accounting::ProducerTally;
 use crate::bell::Bell;
+use crate::clock::Nanos;
 use crate::config::RingFull;
 use crate::cores::Wait;
 use crate::interval::{self, ProducerMeasured};
+use crate::produce::lane::Lane;
 use crate::produce::{ProducerCore, ProducerSettings, Remainder, RouteSpec, StoreSettings};
 use crate::record::{Head, Kind, whole};
 use crate::session::backoff::Bounds;
 use crate::spill::{self, Fsync};
+
+thread_local! {
+    static CLOCK: Cell<u64> = const { Cell::new(0) };
+}
+/// How long a lap takes.
+const LAP_NS: u64 = 50_000;
 
 const SYMBOLS: [&str; 5] = ["A", "B", "C", "D", "E"];
 const TOPICS: [&str; 3] = ["raw", "trades", "dlq"];
@@ -60,7 +68,7 @@ fn settings(policy: Policy, folder: &TempDir) -> ProducerSettings {
         max_bytes: 1 << 20,
         when_full: if policy == Policy::DropOldest { RingFull::DropOldest } else { RingFull::StopReading },
         store: (policy != Policy::Ring).then_some(store),
-        waits: Bounds { min: Duration::ZERO, max: Duration::from_micros(100) },
+        waits: Bounds { min: Duration::from_micros(50), max: Duration::from_micros(400) },
         wait: Wait::Spin,
         shutdown_timeout: Duration::ZERO,
     }
@@ -69,6 +77,7 @@ fn settings(policy: Policy, folder: &TempDir) -> ProducerSettings {
 impl World {
     pub(super) fn new(seed: u64, policy: Policy) -> Self {
         let random = fastrand::Rng::with_seed(seed);
+        CLOCK.set(0);
         let (broker, folder) = (Rc::new(RefCell::new(Broker::default())), tempfile::tempdir().unwrap());
         let (ring, _) = k2_ring::ring(64 << 10).unwrap();
         let next = BTreeMap::new();
@@ -101,7 +110,9 @@ impl World {
         let bell = Arc::new(Bell::new().unwrap());
         let settings = settings(self.policy, &self.folder);
         let core = ProducerCore::new(client, connect, vec![consumer], (&[route], new_routes), recorder, bell, settings);
-        self.core = Some(core.unwrap());
+        let mut core = core.unwrap();
+        core.desk.clock = || Nanos(CLOCK.get());
+        self.core = Some(core);
     }
 
     /// Something happens, and the core runs a few laps.
@@ -133,6 +144,7 @@ impl World {
 
     fn lap(&mut self) -> usize {
         let core = self.core.as_mut().unwrap();
+        CLOCK.set(CLOCK.get() + LAP_NS);
         let done = core.lap();
         core.desk.count();
         let tally = &core.desk.recorder.now.tally;
@@ -200,12 +212,24 @@ impl World {
         while !is_over(self.core.as_mut().unwrap()) {
             self.lap();
             laps += 1;
-            assert!(laps < PATIENCE, "it does not come to an end");
+            assert!(laps < PATIENCE, "it does not come to an end: {:#?}", self.state());
         }
         let left = self.stop();
         assert_eq!(left, Remainder { in_rings: 0, in_flight: 0, on_disk: 0 });
         self.judge();
         self.past
+    }
+
+    /// What stands in the way of each topic.
+    fn state(&self) -> Vec<String> {
+        let lanes = &self.core.as_ref().unwrap().desk.lanes;
+        let state = |lane: &Lane| {
+            let hold = lane.hold.as_ref().map(|hold| (hold.len(), hold.is_on_disk, hold.rewind, hold.until));
+            format!("{}: with client {}, on disk {}, hold {hold:?}", lane.name, lane.with_client, lane.spilled())
+        };
+        let desk = &self.core.as_ref().unwrap().desk;
+        let all = format!("in flight {}, obstructed {}", desk.in_flight.len(), desk.is_obstructed);
+        lanes.iter().map(state).chain([all]).collect()
     }
 
     /// What is on the topics is what was made, in its order.
