@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::broker::{self, BrokerArgs};
-use crate::config::ConfigErrors;
+use crate::config::{ConfigErrors, Misconfigured};
 use crate::demo::{self, DemoArgs};
 use crate::outcome::EXIT_USAGE;
 use crate::run::{self, RunArgs};
@@ -75,7 +75,8 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         }
         None => {
             eprintln!("error: {error:#}");
-            let is_usage = error.downcast_ref::<SimError>().is_some_and(SimError::is_usage);
+            let is_usage =
+                error.is::<Misconfigured>() || error.downcast_ref::<SimError>().is_some_and(SimError::is_usage);
             if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }

@@ -2,29 +2,30 @@
 //! connection. All that is wrong is found at once.
 
 mod environment;
+mod error;
 mod explain;
+mod feed;
 mod file;
+mod here;
 mod instruments;
 mod resolve;
 mod source;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::ser::SerializeStruct;
 use url::Url;
 
 use crate::cores::{Choice, Wait, Wish};
-use crate::kafka::settings::{ProducerSettings, is_secret};
-use crate::record::Kind;
+use crate::kafka::settings::{Compression, ProducerSettings, is_secret};
 use crate::registry::SubjectNameStrategy;
 use crate::session::backoff::Bounds;
 use crate::session::breaker::Patience;
-use crate::venue::{Endpoint, Instrument, Protocol, Subscription};
+pub use error::{ConfigErrors, Misconfigured};
 pub use explain::Explained;
+pub use feed::{Feed, Raw};
 
 /// Everything that a run is told, resolved and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,6 +70,8 @@ pub struct Kafka {
     pub create_topics: bool,
     /// Partitions of a topic that is made.
     pub partitions: i32,
+    /// How batches of records are compressed.
+    pub compression: Compression,
     /// How long a record may wait for others to share its request, in microseconds.
     pub linger_us: u64,
     /// Most records with librdkafka at a time.
@@ -84,44 +87,6 @@ pub struct Kafka {
     /// Passed through to librdkafka.
     #[serde(serialize_with = "without_secrets")]
     pub librdkafka: BTreeMap<String, String>,
-}
-
-/// One `[[feed]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feed {
-    /// The protocol, and with it the exchange.
-    pub protocol: Protocol,
-    /// Where the exchange is reached.
-    pub endpoint: Endpoint,
-    /// Where else, in the order in which to try them.
-    pub alternatives: Vec<Url>,
-    /// Where the trades of gaps are fetched from, if they are: the exchange's REST API.
-    pub rest_url: Option<Url>,
-    /// What is asked for, spread as the exchange's limits want it.
-    pub subscriptions: Vec<Subscription>,
-    /// How many connections carry each of these; what comes by more than one of them is published once.
-    pub connections: usize,
-    /// The feed core that carries it, by its number; any if not given.
-    pub core: Option<usize>,
-    /// What is published of frames as received.
-    pub raw: Raw,
-    /// The topic of normalized trades.
-    pub topic: String,
-    /// The topic of frames as received.
-    pub topic_raw: String,
-    /// The topic of frames that could not be decoded.
-    pub topic_dlq: String,
-}
-
-/// What is published of frames as received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Raw {
-    /// Every frame, verbatim.
-    #[default]
-    Frame,
-    /// Nothing: the raw topic is not needed.
-    Off,
 }
 
 /// `[cores]`.
@@ -225,18 +190,6 @@ pub struct State {
     pub dir: Option<PathBuf>,
 }
 
-/// All that is wrong with a configuration, each with key, value and the way out.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigErrors(pub Vec<String>);
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for ConfigErrors {}
-
 /// A `feed.toml` with every key, what it means, and its default value.
 pub const EXAMPLE: &str = include_str!("../feed.example.toml");
 
@@ -257,9 +210,9 @@ impl Config {
     /// # Errors
     /// All that is wrong.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigErrors> {
-        let mut errors = Vec::new();
+        let mut errors = error::Errors::default();
         let given = file::parse(name, text, &mut errors);
-        Explained::resolve(given, [], errors).map(|explained| explained.config)
+        Explained::resolve(given, [], None, errors).map(|explained| explained.config)
     }
 
     /// The sections besides `[[feed]]` in which another configuration differs: what cannot change at run time.
@@ -281,6 +234,7 @@ impl Config {
     pub fn producer_settings(&self) -> ProducerSettings {
         ProducerSettings {
             bootstrap_servers: self.kafka.bootstrap_servers.clone(),
+            compression: self.kafka.compression,
             linger: Duration::from_micros(self.kafka.linger_us),
             queue_records: self.kafka.queue_records,
             queue_bytes: self.kafka.queue_bytes,
@@ -321,95 +275,6 @@ impl Session {
     /// The age at which connections are replaced, where it is less than the exchange's.
     pub fn max_age(&self) -> Option<Duration> {
         self.max_age_s.map(Duration::from_secs)
-    }
-}
-
-impl Feed {
-    /// What is fed.
-    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
-        self.subscriptions.iter().flat_map(|subscription| &subscription.instruments)
-    }
-
-    /// All addresses, the preferred one first.
-    pub fn urls(&self) -> impl Iterator<Item = &Url> {
-        std::iter::once(&self.endpoint.url).chain(&self.alternatives)
-    }
-
-    /// The alternatives as they may be shown.
-    fn alternatives_shown(&self) -> Vec<String> {
-        self.alternatives.iter().map(|url| shown(url).to_string()).collect()
-    }
-
-    /// What a connection asks for to carry `instruments`, no more of them than it may carry: one for each address.
-    pub fn ways(&self, instruments: &[Instrument]) -> Vec<Subscription> {
-        // The addresses have been found right, and the instruments fit on one connection.
-        let way = |endpoint: &Endpoint| self.protocol.subscriptions(endpoint, instruments).unwrap_or_default();
-        let mut ways = way(&self.endpoint);
-        // The first may say in its query which unit it has.
-        let time_unit = ways.first().map_or(self.endpoint.time_unit, |first| first.endpoint.time_unit);
-        ways.extend(self.alternatives.iter().flat_map(|url| way(&Endpoint { url: url.clone(), time_unit })));
-        ways
-    }
-
-    /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].
-    pub fn unrepaired(&self, is_repaired: bool) -> &'static str {
-        match self.protocol.history() {
-            None => "gaps stay: the exchange has no history by trade id that is open to everybody",
-            Some(_) if !is_repaired => "gaps stay: repair.enabled is false",
-            Some(_) => "gaps stay: url is not the exchange's own, so rest_url must be given, too",
-        }
-    }
-
-    /// The kinds of records that are published.
-    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
-        let keeps_raw = self.raw == Raw::Frame;
-        Kind::ALL.into_iter().filter(move |kind| *kind != Kind::Raw || keeps_raw)
-    }
-
-    /// The topics to which a producer core sends records, by their kinds. No other than those that are published to: what
-    /// a client is told of it asks the broker for, which may make it.
-    pub fn routes(&self) -> [&str; Kind::ALL.len()] {
-        let keeps_raw = self.raw == Raw::Frame;
-        Kind::ALL.map(|kind| if kind == Kind::Raw && !keeps_raw { &self.topic } else { self.topic(kind) })
-    }
-
-    /// The topic of records of this kind.
-    pub fn topic(&self, kind: Kind) -> &str {
-        match kind {
-            Kind::Raw => &self.topic_raw,
-            Kind::Normalized => &self.topic,
-            Kind::Dlq => &self.topic_dlq,
-        }
-    }
-}
-
-impl Serialize for Feed {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Feed", 13)?;
-        fields.serialize_field("exchange", self.protocol.exchange())?;
-        fields.serialize_field("protocol", self.protocol.name())?;
-        let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
-        fields.serialize_field("symbols", &symbols)?;
-        fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
-        fields.serialize_field("alternatives", &self.alternatives_shown())?;
-        match &self.rest_url {
-            Some(url) => fields.serialize_field("rest_url", shown(url).as_str())?,
-            None => fields.skip_field("rest_url")?,
-        }
-        fields.serialize_field("time_unit", &self.endpoint.time_unit)?;
-        fields.serialize_field("connections", &self.connections)?;
-        match self.core {
-            Some(core) => fields.serialize_field("core", &core)?,
-            None => fields.skip_field("core")?,
-        }
-        fields.serialize_field("raw", &self.raw)?;
-        fields.serialize_field("topic", &self.topic)?;
-        match self.raw {
-            Raw::Frame => fields.serialize_field("topic_raw", &self.topic_raw)?,
-            Raw::Off => fields.skip_field("topic_raw")?,
-        }
-        fields.serialize_field("topic_dlq", &self.topic_dlq)?;
-        fields.end()
     }
 }
 

@@ -75,6 +75,14 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// Those that are named.
+    pub(crate) fn cpus(&self) -> &[usize] {
+        match self {
+            Choice::Count(_) => &[],
+            Choice::Cpus(cpus) => cpus,
+        }
+    }
+
     fn count(&self) -> usize {
         match self {
             Choice::Count(count) => *count,
@@ -121,11 +129,7 @@ impl Plan {
         if let Some(cpus) = &wish.housekeeping {
             check("housekeeping", cpus, available)?;
         }
-        let named = |choice: &Choice| match choice {
-            Choice::Cpus(cpus) => cpus.clone(),
-            Choice::Count(_) => Vec::new(),
-        };
-        let mut taken: Vec<usize> = [named(&wish.feed), named(&wish.producer)].concat();
+        let mut taken: Vec<usize> = [wish.feed.cpus(), wish.producer.cpus()].concat();
         taken.extend(wish.housekeeping.iter().flatten());
         let mut free: Vec<usize> = available.0.iter().copied().filter(|cpu| !taken.contains(cpu)).collect();
         // One stays for housekeeping, as long as two are left for the pinned cores.
@@ -155,7 +159,8 @@ impl Plan {
     }
 }
 
-fn check(key: &str, cpus: &[usize], available: &CpuSet) -> Result<(), String> {
+/// Whether all of these CPUs are there.
+pub(crate) fn check(key: &str, cpus: &[usize], available: &CpuSet) -> Result<(), String> {
     if cpus.is_empty() {
         return Err(format!("cores.{key}: the list is empty, name at least one CPU"));
     }

@@ -17,7 +17,7 @@ use crossbeam::channel::{Receiver, Sender, never, unbounded};
 
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
 use crate::bell::Bell;
-use crate::config::{Config, ConfigErrors, RingFull, shown};
+use crate::config::{Config, ConfigErrors, Misconfigured, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
 use crate::feed::assignment::Limits;
 use crate::feed::executor::{Duty, Order};
@@ -104,7 +104,7 @@ impl Engine {
             tracing::warn!("{note}");
         }
         tracing::info!(feed = ?plan.feed, producer = ?plan.producer, housekeeping = %plan.housekeeping, wait = ?config.cores.wait, "cores");
-        let state = open_state(config).map_err(misconfigured)?;
+        let state = open_state(config).map_err(|what| Misconfigured { key: "state.dir", what })?;
         warn_of_plain_text(config);
         // Plain connections, such as the demo's, work where no root certificates are installed.
         let uses_tls = config.feeds.iter().any(|feed| feed.endpoint.url.scheme() == "wss");

@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::accounting::Accounting;
-use crate::config::{self, Config, ConfigErrors, Explained};
+use crate::config::{self, Config, Explained, Misconfigured};
 use crate::cores::{CpuSet, Plan};
 use crate::engine::{Engine, Interval};
 use crate::latency::{Hop, readable};
-use crate::net::tls;
 use crate::outcome::{Outcome, duration};
 use crate::registry::start::StartError;
 use crate::report::Report;
@@ -66,12 +65,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let file = file(args);
-    let explained = Explained::load(file, config::environment_variables())?;
+    let available = CpuSet::available().map_err(anyhow::Error::msg)?;
+    let explained = Explained::load_here(file, config::environment_variables(), &available)?;
     if args.print_config {
-        print_config(args, file, &explained)?;
+        print_config(args, file, &explained, &available)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let config = explained.config;
+    let config = explained.config.clone();
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
     let mut engine = match Engine::start_unless(&config, signals.stop()) {
@@ -79,7 +79,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             tracing::info!("{error}: nothing was read");
             return Ok(ExitCode::SUCCESS);
         }
-        started => started?,
+        Err(error) => {
+            let placed = error.downcast_ref().map(|error: &Misconfigured| explained.placed(error));
+            return Err(placed.map_or(error, anyhow::Error::from));
+        }
+        Ok(engine) => engine,
     };
     engine.plan().housekeeping.apply();
     let started = Instant::now();
@@ -127,13 +131,9 @@ fn reload(args: &RunArgs, engine: &mut Engine) {
     }
 }
 
-/// Prints the configuration that holds, if this machine has what it asks for.
-fn print_config(args: &RunArgs, file: Option<&Path>, explained: &Explained) -> anyhow::Result<()> {
-    let available = CpuSet::available().map_err(anyhow::Error::msg)?;
-    let plan = Plan::fit(&explained.config.wish(), &available);
-    let certificates = tls::client_config(explained.config.extra_ca.as_deref(), false);
-    let errors: Vec<_> = [plan.as_ref().err(), certificates.err().as_ref()].into_iter().flatten().cloned().collect();
-    let (Ok(plan), true) = (plan, errors.is_empty()) else { return Err(ConfigErrors(errors).into()) };
+/// Prints the configuration that holds, and where everything runs here.
+fn print_config(args: &RunArgs, file: Option<&Path>, explained: &Explained, available: &CpuSet) -> anyhow::Result<()> {
+    let plan = Plan::fit(&explained.config.wish(), available).map_err(anyhow::Error::msg)?;
     let by = if args.config.is_some() { " (--config)" } else { "" };
     let mut out = std::io::stdout().lock();
     match file {

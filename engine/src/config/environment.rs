@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::error::Errors;
 use super::file::{Feed, File};
 use super::source::Source;
 use crate::nearest::nearest;
@@ -38,7 +39,7 @@ impl Variables {
 }
 
 /// Lays the variables over what the file gave.
-pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String, String)>, errors: &mut Vec<String>) {
+pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String, String)>, errors: &mut Errors) {
     let set = |(name, value): &(String, String)| name.starts_with("K2_") && !value.trim().is_empty();
     let variables = Variables(variables.into_iter().filter(set).collect());
     name_unknown(&variables.0);
@@ -70,13 +71,13 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
     }
     apply_symbols(file, &variables, errors);
     if let Some((topic, source)) = variables.get(TOPIC_RAW)
-        && let Some(feed) = only_feed(file, TOPIC_RAW, errors)
+        && let Some(feed) = only_feed(file, &source, errors)
     {
         feed.topic_raw = Some(topic);
         feed.origins.set("topic_raw", source);
     }
     if let Some((topic, source)) = variables.get(TOPIC_NORMALIZED)
-        && let Some(feed) = only_feed(file, TOPIC_NORMALIZED, errors)
+        && let Some(feed) = only_feed(file, &source, errors)
     {
         feed.topic = Some(topic);
         feed.origins.set("topic", source);
@@ -91,10 +92,10 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
 }
 
 /// What is fed: symbols of a variable go before a file of them in `feed.toml`, and a file of a variable before both.
-fn apply_symbols(file: &mut File, variables: &Variables, errors: &mut Vec<String>) {
+fn apply_symbols(file: &mut File, variables: &Variables, errors: &mut Errors) {
     if let Some((path, source)) = variables.get(INSTRUMENTS_FILE) {
         if file.feed.is_empty() {
-            errors.push(format!("{INSTRUMENTS_FILE} = {path:?}: set, but not for which exchange: set {EXCHANGE}"));
+            errors.at(&source, format!("it is set ({path:?}), but not for which exchange: set {EXCHANGE}"));
         }
         for feed in &mut file.feed {
             feed.instruments = Some(path.clone().into());
@@ -102,7 +103,7 @@ fn apply_symbols(file: &mut File, variables: &Variables, errors: &mut Vec<String
             feed.symbols.clear();
         }
     } else if let Some((symbols, source)) = variables.get(SYMBOLS)
-        && let Some(feed) = only_feed(file, SYMBOLS, errors)
+        && let Some(feed) = only_feed(file, &source, errors)
     {
         let symbols = symbols.split(',').map(|symbol| symbol.trim().to_string()).filter(|symbol| !symbol.is_empty());
         feed.symbols = symbols.collect();
@@ -121,17 +122,16 @@ fn feed_only(file: &mut File, exchange: &str, source: &Source) {
 }
 
 /// The one feed that a variable can mean.
-fn only_feed<'a>(file: &'a mut File, name: &str, errors: &mut Vec<String>) -> Option<&'a mut Feed> {
+fn only_feed<'a>(file: &'a mut File, variable: &Source, errors: &mut Errors) -> Option<&'a mut Feed> {
     match file.feed.len() {
         1 => file.feed.first_mut(),
         0 => {
-            errors.push(format!("{name} is set, but not for which exchange: set {EXCHANGE}"));
+            errors.at(variable, format!("it is set, but not for which exchange: set {EXCHANGE}"));
             None
         }
         feeds => {
-            errors.push(format!(
-                "{name} is set, but there are {feeds} feeds: set {EXCHANGE} too, or use feed.toml alone"
-            ));
+            let what = format!("it is set, but there are {feeds} feeds: set {EXCHANGE} too, or use feed.toml alone");
+            errors.at(variable, what);
             None
         }
     }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::error::{Errors, Misconfigured, placed};
 use super::source::{Origins, Source};
 use super::{Config, ConfigErrors, Feed, Kafka, Raw, Session, environment, file, instruments, resolve, shown};
+use crate::cores::CpuSet;
 use crate::kafka::settings::is_secret;
 use crate::venue::Protocol;
 
@@ -34,28 +36,54 @@ impl Explained {
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
-        let mut errors = Vec::new();
-        let given = match file {
-            Some(path) => file::read(path, &mut errors),
-            None => Some(file::File::default()),
-        };
-        Explained::resolve(given, variables, errors)
+        let (given, errors) = read(file);
+        Explained::resolve(given, variables, None, errors)
+    }
+
+    /// As [`Explained::load`], for this machine: CPUs, certificates and folders are looked at, too. `available` are the
+    /// CPUs that the process may use.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn load_here(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+        available: &CpuSet,
+    ) -> Result<Self, ConfigErrors> {
+        let (given, errors) = read(file);
+        Explained::resolve(given, variables, Some(available), errors)
+    }
+
+    /// What the start of the engine finds wrong, with the place where it is written.
+    pub fn placed(&self, error: &Misconfigured) -> ConfigErrors {
+        ConfigErrors(vec![placed(self.given.origins.of(error.key), &error.what)])
     }
 
     /// From what was read from the file, if it could be, with the `errors` of that.
     pub(super) fn resolve(
         given: Option<file::File>,
         variables: impl IntoIterator<Item = (String, String)>,
-        mut errors: Vec<String>,
+        available: Option<&CpuSet>,
+        mut errors: Errors,
     ) -> Result<Self, ConfigErrors> {
-        let Some(mut given) = given else { return Err(ConfigErrors(errors)) };
+        let Some(mut given) = given else { return Err(errors.into_shown()) };
         environment::apply(&mut given, variables, &mut errors);
         instruments::take_all(&mut given, &mut errors);
-        match resolve::resolve(&given, &mut errors) {
+        match resolve::resolve(&given, available, &mut errors) {
             Some(config) if errors.is_empty() => Ok(Explained { config, given }),
-            _ => Err(ConfigErrors(errors)),
+            _ => Err(errors.into_shown()),
         }
     }
+}
+
+/// The file, if there is one and it can be read, and what is wrong with it.
+fn read(file: Option<&Path>) -> (Option<file::File>, Errors) {
+    let mut errors = Errors::default();
+    let given = match file {
+        Some(path) => file::read(path, &mut errors),
+        None => Some(file::File::default()),
+    };
+    (given, errors)
 }
 
 impl fmt::Display for Explained {
@@ -126,6 +154,7 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
     table.line(f, "registry_wait_s", kafka.registry_wait_s)?;
     table.line(f, "create_topics", kafka.create_topics)?;
     table.line(f, "partitions", kafka.partitions)?;
+    table.line(f, "compression", kafka.compression)?;
     table.line(f, "linger_us", kafka.linger_us)?;
     table.line(f, "queue_records", kafka.queue_records)?;
     table.line(f, "queue_bytes", kafka.queue_bytes)?;

@@ -1,14 +1,17 @@
 //! `feed.toml` as it is written.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_aux::serde_introspection::serde_introspect;
 
-use super::source::{Lines, Origins, Source, WHOLE, line_at};
+use super::error::Errors;
+use super::source::{Enclosing, Lines, Origins, Source, WHOLE, enclosing, line_at};
 use super::{Fsync, Raw, RingFull};
 use crate::cores::{Choice, Wait};
+use crate::kafka::settings::Compression;
 use crate::nearest::nearest;
 use crate::registry::SubjectNameStrategy;
 use crate::venue::TimeUnit;
@@ -41,6 +44,7 @@ pub(super) struct Kafka {
     pub(super) registry_wait_s: Option<u64>,
     pub(super) create_topics: Option<bool>,
     pub(super) partitions: Option<i32>,
+    pub(super) compression: Option<Compression>,
     pub(super) linger_us: Option<u64>,
     pub(super) queue_records: Option<usize>,
     pub(super) queue_bytes: Option<usize>,
@@ -74,12 +78,23 @@ pub(super) struct Feed {
 
 impl Feed {
     /// What errors call it.
+    fn title(&self) -> String {
+        format!("feed {}", self.exchange.as_deref().unwrap_or("without an exchange"))
+    }
+
+    /// What errors about another feed call it: with its place.
     pub(super) fn name(&self) -> String {
-        let exchange = self.exchange.as_deref().unwrap_or("without an exchange");
         match self.origins.of(WHOLE) {
-            Source::Default => format!("feed {exchange}"),
-            place => format!("feed {exchange} ({place})"),
+            Source::Default => self.title(),
+            place => format!("{} ({place})", self.title()),
         }
+    }
+
+    /// Something is wrong with it, with the value of `key` if that is given.
+    pub(super) fn wrong(&self, key: &str, what: impl std::fmt::Display, errors: &mut Errors) {
+        let places = [key, WHOLE, "exchange"].map(|key| self.origins.of(key));
+        let place = places.into_iter().find(|place| **place != Source::Default);
+        errors.at(place.unwrap_or(&Source::Default), format!("{}: {what}", self.title()));
     }
 }
 
@@ -190,11 +205,11 @@ fn flat(key: &str, value: &toml::Value) -> Vec<(String, String)> {
 }
 
 /// Reads the file. What is wrong with it goes to `errors`; without its values nothing more can be said.
-pub(super) fn read(path: &Path, errors: &mut Vec<String>) -> Option<File> {
+pub(super) fn read(path: &Path, errors: &mut Errors) -> Option<File> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            errors.push(format!("{}: the file cannot be read: {error}", path.display()));
+            errors.at(&Source::Default, format!("{}: the file cannot be read: {error}", path.display()));
             return None;
         }
     };
@@ -207,20 +222,50 @@ pub(super) fn read(path: &Path, errors: &mut Vec<String>) -> Option<File> {
     Some(file)
 }
 
-/// As [`read`], of a file's text; paths stay as they are.
-pub(super) fn parse(name: &str, text: &str, errors: &mut Vec<String>) -> Option<File> {
-    let mut unknown = Vec::new();
-    let parsed = toml::Deserializer::parse(text)
-        .and_then(|deserializer| serde_ignored::deserialize(deserializer, |path| unknown.push(parts(&path))));
-    let lines = Lines::of(text);
-    errors.extend(unknown.iter().map(|path| unknown_key(name, &lines, path)));
-    let parsed = parsed.map_err(|error| errors.push(no_value(name, text, &lines, &error)));
-    let mut file: File = parsed.ok()?;
+/// As [`read`], of a file's text; paths stay as they are. A value of the wrong type is as good as none, so that all of
+/// them are found.
+pub(super) fn parse(name: &str, text: &str, errors: &mut Errors) -> Option<File> {
+    let (mut unknown, lines) = (Vec::new(), Lines::of(text));
+    let mut rest = text.to_string();
+    let mut file: File = loop {
+        unknown.clear();
+        let parsed = toml::Deserializer::parse(&rest)
+            .and_then(|deserializer| serde_ignored::deserialize(deserializer, |path| unknown.push(parts(&path))));
+        match parsed {
+            Ok(file) => break file,
+            Err(error) => {
+                let (place, what) = no_value(name, &rest, &error);
+                errors.at(&place, what);
+                match error.span().and_then(|span| without(&rest, span)) {
+                    Some(shorter) => rest = shorter,
+                    None => {
+                        name_unknown(name, &lines, &unknown, errors);
+                        return None;
+                    }
+                }
+            }
+        }
+    };
+    name_unknown(name, &lines, &unknown, errors);
     file.origins = lines.origins(name, &[]);
     for (index, feed) in file.feed.iter_mut().enumerate() {
         feed.origins = lines.origins(name, &["feed".into(), index.to_string()]);
     }
     Some(file)
+}
+
+/// The text with blanks for the value in which `place` lies, and for its key, if the rest is TOML still.
+fn without(text: &str, place: Range<usize>) -> Option<String> {
+    let blanked = |key: &Enclosing| {
+        let (before, rest) = text.split_at(key.span.start);
+        let (value, after) = rest.split_at(key.span.len());
+        // What follows stays where it is.
+        let blank = |c: char| if c == '\n' { "\n".to_string() } else { " ".repeat(c.len_utf8()) };
+        let value: String = value.chars().map(blank).collect();
+        let shorter = [before, &value, after].concat();
+        shorter.parse::<toml::Table>().ok().map(|_| shorter)
+    };
+    enclosing(text, &place).iter().rev().find_map(blanked)
 }
 
 /// The keys and places that lead to what serde_ignored found.
@@ -238,14 +283,19 @@ fn parts(path: &serde_ignored::Path<'_>) -> Vec<String> {
 }
 
 /// What does not fit, without the line itself, which may hold a secret.
-fn no_value(name: &str, text: &str, lines: &Lines, error: &toml::de::Error) -> String {
-    let message = error.message();
-    let Some(span) = error.span() else { return format!("{name}: {message}") };
-    let line = line_at(text, span.start);
-    match lines.key_at(line) {
-        Some(path) => format!("{name}:{line}: {}: {message}", joined(path)),
-        None => format!("{name}:{line}: {message}"),
+fn no_value(name: &str, text: &str, error: &toml::de::Error) -> (Source, String) {
+    let mut message = error.message().to_string();
+    for (rust, plain) in [("expected usize", "0 or more"), ("expected u64", "0 or more"), ("expected i32", "such as 3")]
+    {
+        message = message.replace(rust, &format!("expected a whole number, {plain}"));
     }
+    let Some(span) = error.span() else { return (Source::Default, format!("{name}: {message}")) };
+    let line = line_at(text, span.start);
+    let what = match enclosing(text, &span).last() {
+        Some(key) => format!("{}: {message}", joined(&key.path)),
+        None => message,
+    };
+    (Source::Line { file: name.into(), line }, what)
 }
 
 /// A key with its tables, whichever of an array they are.
@@ -254,14 +304,20 @@ fn joined(path: &[String]) -> String {
     names.join(".")
 }
 
-fn unknown_key(name: &str, lines: &Lines, path: &[String]) -> String {
-    let place = lines.get(path).map_or_else(|| name.to_string(), |line| format!("{name}:{line}"));
+fn name_unknown(name: &str, lines: &Lines, unknown: &[Vec<String>], errors: &mut Errors) {
+    for path in unknown {
+        let place = lines.get(path).map_or(Source::Default, |line| Source::Line { file: name.into(), line });
+        errors.at(&place, unknown_key(path));
+    }
+}
+
+fn unknown_key(path: &[String]) -> String {
     let table = if path.len() > 1 { path[0].as_str() } else { "" };
     let key = path.last().map_or("", String::as_str);
     let full = joined(path);
     let known = keys(table);
     match nearest(key, known.iter().copied()) {
-        Some(nearest) => format!("{place}: unknown key {full}, did you mean {nearest}?"),
-        None => format!("{place}: unknown key {full}. Known are: {}", known.join(", ")),
+        Some(nearest) => format!("unknown key {full}, did you mean {nearest}?"),
+        None => format!("unknown key {full}. Known are: {}", known.join(", ")),
     }
 }

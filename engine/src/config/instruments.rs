@@ -13,6 +13,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::error::Errors;
 use super::file::{Feed, File};
 use super::source::Source;
 use crate::nearest::nearest;
@@ -31,29 +32,24 @@ struct Instruments {
 }
 
 /// Takes the symbols of feeds whose `instruments` names a file from there.
-pub(super) fn take_all(file: &mut File, errors: &mut Vec<String>) {
+pub(super) fn take_all(file: &mut File, errors: &mut Errors) {
     for feed in &mut file.feed {
         let Some(path) = feed.instruments.clone() else { continue };
         if !feed.symbols.is_empty() {
-            let (symbols, instruments) = (feed.origins.of("symbols"), feed.origins.of("instruments"));
-            errors.push(format!(
-                "{}: symbols ({symbols}) and instruments ({instruments}) are both given: keep one",
-                feed.name()
-            ));
+            let symbols = feed.origins.of("symbols");
+            let what = format!("instruments = {:?}: symbols ({symbols}) are given, too: keep one", path.display());
+            feed.wrong("instruments", what, errors);
             continue;
         }
-        let name = feed.name();
-        errors.extend(take(feed, &path).err().map(|error| format!("{name}: {error}")));
+        if let Err(error) = take(feed, &path) {
+            feed.wrong("instruments", error, errors);
+        }
     }
 }
 
 fn take(feed: &mut Feed, path: &Path) -> Result<(), String> {
     let named = feed.origins.of("instruments").clone();
-    let key = match &named {
-        Source::Variable(name) => name,
-        _ => "instruments",
-    };
-    let wrong = |what: String| format!("{key} = {:?}: {what}", path.display());
+    let wrong = |what: String| format!("instruments = {:?}: {what}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let file: InstrumentsFile = serde_norway::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let exchange = feed.exchange.clone().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
@@ -63,6 +64,44 @@ pub(super) fn line_at(text: &str, place: usize) -> usize {
     text.bytes().take(place).filter(|byte| *byte == b'\n').count() + 1
 }
 
+/// A key whose value something lies in.
+#[derive(Debug)]
+pub(super) struct Enclosing {
+    /// The keys and places that lead to it.
+    pub(super) path: Vec<String>,
+    /// From the key to the end of its value, in bytes.
+    pub(super) span: Range<usize>,
+}
+
+/// The keys of a TOML text in whose values `place` lies, the outermost first; none if it is no TOML.
+pub(super) fn enclosing(text: &str, place: &Range<usize>) -> Vec<Enclosing> {
+    let mut found = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        enclose(table.get_ref(), &mut Vec::new(), place, &mut found);
+    }
+    found
+}
+
+fn enclose(table: &DeTable<'_>, path: &mut Vec<String>, place: &Range<usize>, found: &mut Vec<Enclosing>) {
+    for (key, value) in table {
+        path.push(key.get_ref().to_string());
+        let span = value.span();
+        if span.start <= place.start && place.end <= span.end {
+            found.push(Enclosing { path: path.clone(), span: key.span().start..span.end });
+        }
+        // What follows a table's head is not within its span.
+        match value.get_ref() {
+            DeValue::Table(table) => enclose(table, path, place, found),
+            DeValue::Array(values) => {
+                let tables = values.iter().filter_map(|value| value.get_ref().as_table());
+                tables.for_each(|table| enclose(table, path, place, found));
+            }
+            _ => {}
+        }
+        path.pop();
+    }
+}
+
 /// The line of every key of a TOML text, and of every table of an array, by the keys and places that lead to it.
 #[derive(Debug, Default)]
 pub(super) struct Lines(BTreeMap<Vec<String>, usize>);
@@ -105,12 +144,6 @@ impl Lines {
     /// The line, counted from 1.
     pub(super) fn get(&self, path: &[String]) -> Option<usize> {
         self.0.get(path).copied()
-    }
-
-    /// The key that is written on this line, the innermost of them.
-    pub(super) fn key_at(&self, line: usize) -> Option<&[String]> {
-        let keys = self.0.iter().filter(|(_, other)| **other == line).map(|(key, _)| key.as_slice());
-        keys.max_by_key(|key| key.len())
     }
 
     /// Where the values below `path` come from, in a file of that name.

@@ -1,18 +1,22 @@
 use super::*;
+use crate::record::Kind;
+use crate::venue::Protocol;
 
+mod all_at_once;
 mod alternatives;
 mod bad_input;
 mod example;
 mod explain;
 mod repair;
 mod session;
+mod spill;
 
 /// What `feed.toml` with this text comes to, in an environment with these variables.
 fn explain(text: &str, variables: &[(&str, &str)]) -> Result<Explained, Vec<String>> {
-    let mut errors = Vec::new();
+    let mut errors = error::Errors::default();
     let given = file::parse("feed.toml", text, &mut errors);
     let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    Explained::resolve(given, variables, errors).map_err(|ConfigErrors(errors)| errors)
+    Explained::resolve(given, variables, None, errors).map_err(|ConfigErrors(errors)| errors)
 }
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
@@ -81,9 +85,9 @@ fn everything_wrong_is_named_at_once() {
         "feed.toml:2: unknown key kafka.lingr_us, did you mean linger_us?",
         "feed.toml:9: unknown key cores.wiat, did you mean wait?",
         "kafka.schema_registry_url = \"ftp://x\"",
-        "kafka.bootstrap_servers = \"nowhere\": \"nowhere\" is not host:port",
+        "feed.toml:4: kafka.bootstrap_servers = \"nowhere\": \"nowhere\" is not host:port",
         "acks = \"1\" would break a promise",
-        "cores.feed = 0",
+        "feed.toml:8: cores.feed = 0",
         "limits.max_frame_bytes = 1",
         "symbol \"BTC-USDT\" is not in Binance's form: write \"BTCUSDT\"",
         "symbol \"ETHUSDT\" is listed twice",
@@ -109,7 +113,10 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert_eq!(errors, ["feed.toml:5: cores.feed: expected a number of cores or a list of CPUs"]);
     let errors = load("[kafka]\nlinger_us = -1\n", &[]).unwrap_err();
-    assert_eq!(errors, ["feed.toml:2: kafka.linger_us: invalid value: integer `-1`, expected u64"]);
+    assert_eq!(
+        errors,
+        ["feed.toml:2: kafka.linger_us: invalid value: integer `-1`, expected a whole number, 0 or more"]
+    );
 }
 
 #[test]

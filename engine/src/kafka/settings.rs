@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
+use serde::{Deserialize, Serialize};
 
 /// Settings that the engine's promises rest on; to pass them through is an error.
-const PROMISED: [(&str, &str, &str); 5] = [
+const PROMISED: [(&str, &str, &str); 4] = [
     ("enable.idempotence", "true", "no duplicates, and order kept"),
     ("acks", "all", "an acknowledged record is on all in-sync replicas"),
-    ("compression.type", "lz4", "what consumers and the figures are tuned for"),
     ("delivery.report.only.error", "false", "each record's acknowledgement is counted"),
     ("partitioner", "murmur2_random", "Java's: a key stays on the partition that the handler before this one used"),
 ];
 
 /// Settings that have a key of their own in `feed.toml`, or are the engine's business.
-const OURS: [(&str, &str); 7] = [
+const OURS: [(&str, &str); 8] = [
     ("bootstrap.servers", "set kafka.bootstrap_servers"),
+    ("compression.type", "set kafka.compression"),
     ("linger.ms", "set kafka.linger_us"),
     ("queue.buffering.max.messages", "set kafka.queue_records"),
     ("queue.buffering.max.kbytes", "set kafka.queue_bytes"),
@@ -35,11 +36,53 @@ const ALIASES: [(&str, &str); 5] = [
     ("delivery.timeout.ms", "message.timeout.ms"),
 ];
 
+/// How batches of records are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Small and slow.
+    Gzip,
+    /// Fast.
+    Snappy,
+    /// Fast, and smaller: what the figures are of.
+    #[default]
+    Lz4,
+    /// Smallest, where librdkafka is built with it.
+    Zstd,
+}
+
+impl Compression {
+    /// As Kafka calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Snappy => "snappy",
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// Why this build cannot do it, if it cannot: what librdkafka has depends on how it was built.
+    pub fn unavailable(self) -> Option<String> {
+        let outcome = ClientConfig::new().set("compression.type", self.name()).create_native_config();
+        outcome.err().map(|_| {
+            let all = [Compression::Lz4, Compression::Snappy, Compression::Gzip, Compression::None];
+            let others = all.into_iter().filter(|other| *other != self).map(|other| format!("{:?}", other.name()));
+            format!("librdkafka is built without it here: write {}", others.collect::<Vec<_>>().join(", "))
+        })
+    }
+}
+
 /// What the producer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerSettings {
     /// Comma-separated `host:port`.
     pub bootstrap_servers: String,
+    /// How batches are compressed.
+    pub compression: Compression,
     /// How long a record may wait for others to share its request.
     pub linger: Duration,
     /// Most records with librdkafka at a time.
@@ -63,9 +106,9 @@ const ENVELOPE: usize = 4_096;
 /// Refuses what would break a promise or hide a setting.
 ///
 /// # Errors
-/// A sentence for each such key.
-pub fn check_passed_through(librdkafka: &BTreeMap<String, String>) -> Vec<String> {
-    librdkafka.iter().filter_map(|(key, value)| check_one(key, value)).collect()
+/// Each such key with a sentence.
+pub fn check_passed_through(librdkafka: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    librdkafka.iter().filter_map(|(key, value)| Some((key.clone(), check_one(key, value)?))).collect()
 }
 
 fn check_one(key: &str, value: &str) -> Option<String> {
@@ -85,7 +128,7 @@ fn check_one(key: &str, value: &str) -> Option<String> {
     // The value may be a secret: librdkafka's words name it only where it is none.
     outcome.err().map(|error| match is_secret(key) {
         true => format!("kafka.librdkafka: {key} is not a value that librdkafka takes"),
-        false => format!("kafka.librdkafka: {key} = {value:?}: {error}"),
+        false => format!("kafka.librdkafka: {key} = {value:?}: {error}: see librdkafka's CONFIGURATION.md"),
     })
 }
 
@@ -108,6 +151,7 @@ impl ProducerSettings {
         }
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("compression.type", self.compression.name())
             .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1e3))
             .set("queue.buffering.max.messages", (self.queue_records + QUEUE_MARGIN_RECORDS).to_string())
             .set("queue.buffering.max.kbytes", (self.queue_bytes.div_ceil(1024) + QUEUE_MARGIN_KBYTES).to_string())
@@ -128,12 +172,26 @@ mod tests {
             [("acks", "1"), ("enable.idempotence", "false"), ("request.required.acks", "0"), ("partitioner", "random")]
         {
             let errors = check_passed_through(&BTreeMap::from([(key.into(), value.into())]));
-            assert!(errors.len() == 1 && errors[0].contains(key) && errors[0].contains("promise"), "{errors:?}");
+            assert!(errors.len() == 1 && errors[0].0 == key && errors[0].1.contains("promise"), "{errors:?}");
         }
         let errors = check_passed_through(&BTreeMap::from([("linger.ms".into(), "5".into())]));
-        assert!(errors[0].contains("kafka.linger_us"), "{errors:?}");
+        assert!(errors[0].1.contains("kafka.linger_us"), "{errors:?}");
         let errors = check_passed_through(&BTreeMap::from([("linker.ms".into(), "5".into())]));
-        assert!(errors[0].contains("linker.ms"), "{errors:?}");
+        assert!(errors[0].1.contains("linker.ms"), "{errors:?}");
         assert!(check_passed_through(&BTreeMap::from([("batch.size".into(), "65536".into())])).is_empty());
+    }
+
+    #[test]
+    fn what_librdkafka_is_not_built_with_is_told() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4] {
+            assert_eq!(compression.unavailable(), None, "{compression:?}");
+        }
+        let features = ClientConfig::new().create_native_config().unwrap().get("builtin.features").unwrap();
+        let is_built = features.split(',').any(|feature| feature == "zstd");
+        let told = Compression::Zstd.unavailable();
+        assert_eq!(told.is_none(), is_built, "{told:?} with {features}");
+        assert!(is_built || told.unwrap().ends_with("write \"lz4\", \"snappy\", \"gzip\", \"none\""));
+        let aliased = check_passed_through(&BTreeMap::from([("compression.codec".into(), "zstd".into())]));
+        assert!(aliased[0].1.contains("set kafka.compression"), "{aliased:?}");
     }
 }

@@ -47,7 +47,8 @@ pub fn certificates(extra_ca: Option<&Path>) -> Result<Vec<CertificateDer<'stati
 
 fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
-    let certificates: Vec<_> = read.map_err(|error: pem::Error| wrong(path, error.to_string()))?;
+    let certificates: Vec<_> =
+        read.map_err(|error: pem::Error| wrong(path, format!("{error}: name a PEM file with root certificates")))?;
     match certificates.is_empty() {
         true => Err(wrong(path, "the file holds no certificate: give one in PEM form".into())),
         false => Ok(certificates),

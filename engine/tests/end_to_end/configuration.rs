@@ -74,14 +74,17 @@ fn all_that_is_wrong_is_told_and_nothing_printed() {
     std::fs::write(folder.path().join("feed.toml"), "[kafka]\npartitions = 0\n[[feed]]\nexchange = \"okx\"\n").unwrap();
     let ended = run(folder.path(), &["--print-config"], &[]).expect(2);
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
-    let ended = ended.says(&["error: feed okx (feed.toml:3): no symbols", "error: kafka.partitions = 0"]);
+    let ended = ended.says(&["error: feed.toml:3: feed okx: no symbols", "error: feed.toml:2: kafka.partitions = 0"]);
     assert_eq!(ended.stderr.lines().count(), 2, "{}", ended.stderr);
     // What only this machine can tell.
     let file = "[[feed]]\nexchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\n[cores]\nfeed = [99999]\n[tls]\nextra_ca = \"none.pem\"\n";
     std::fs::write(folder.path().join("feed.toml"), file).unwrap();
     let ended = run(folder.path(), &["--print-config"], &[]).expect(2);
     assert!(ended.stdout.is_empty(), "{}", ended.stdout);
-    ended.says(&["error: cores.feed: CPU 99999 is not available here", "error: extra_ca = \"none.pem\""]);
+    ended.says(&[
+        "error: feed.toml:5: cores.feed: CPU 99999 is not available here",
+        "error: feed.toml:7: extra_ca = \"none.pem\"",
+    ]);
     run(folder.path(), &["--print-config", "--example-config"], &[]).expect(2);
 }
 

@@ -133,7 +133,8 @@ fn engines_do_not_share_a_state_folder() {
     let mut first = Run::with(&variables, Some(&file), &[]);
     first.child.log_line("schema");
     let process = std::fs::read_to_string(state.join("lock")).unwrap();
-    let told = format!("state.dir = {state:?}: another engine (process {}) uses it", process.trim());
+    let told =
+        format!("error: feed.toml:2: state.dir = {state:?}: another engine (process {}) uses it", process.trim());
     run(&variables, &file).expect(2).says(&[&told, "give each its own", "K2_STATE_DIR"]);
     assert!(!first.stop().ended.stderr.contains("nothing survives"));
     // It is free again.

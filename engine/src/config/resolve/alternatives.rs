@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::parse_url;
+use crate::config::error::Errors;
 use crate::config::{file, shown};
 use crate::venue::{Endpoint, Instrument, Protocol};
 
@@ -13,9 +14,9 @@ pub(super) fn resolve(
     protocol: Protocol,
     first: &Endpoint,
     instruments: &[Instrument],
-    errors: &mut Vec<String>,
+    errors: &mut Errors,
 ) -> Vec<Url> {
-    let name = format!("{}: alternatives", given.name());
+    let mut wrong = |what: String| given.wrong("alternatives", what, errors);
     let texts: Vec<&str> = match (&given.alternatives, &given.url) {
         (Some(given), _) => given.iter().map(String::as_str).collect(),
         (None, None) => protocol.facts().alternatives.to_vec(),
@@ -23,12 +24,12 @@ pub(super) fn resolve(
     };
     let mut alternatives: Vec<(Url, Endpoint)> = Vec::new();
     for text in texts {
-        let Some(url) = parse_url(&name, text, &["wss", "ws"], errors) else { continue };
+        let Some(url) = parse_url("alternatives", text, &["wss", "ws"]).map_err(&mut wrong).ok() else { continue };
         let endpoint = Endpoint { url: url.clone(), time_unit: first.time_unit };
         let reached = match protocol.subscriptions(&endpoint, instruments) {
             Ok(subscriptions) => subscriptions[0].endpoint.clone(),
             Err(error) => {
-                errors.push(format!("{name}: {error}"));
+                wrong(format!("alternatives: {error}"));
                 continue;
             }
         };
@@ -37,7 +38,7 @@ pub(super) fn resolve(
             false => difference(&reached, first, protocol),
         };
         match fault {
-            Some(fault) => errors.push(format!("{name} = \"{}\": {fault}", shown(&url))),
+            Some(fault) => wrong(format!("alternatives = \"{}\": {fault}", shown(&url))),
             None => alternatives.push((url, reached)),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use url::Url;
 
 use super::{alternatives, parse_url, topics};
+use crate::config::error::Errors;
 use crate::config::source::Source;
 use crate::config::{Feed, Raw, file};
 use crate::cores::Choice;
@@ -20,102 +21,113 @@ const MAX_CONNECTIONS: usize = 4;
 const MAX_SYMBOL: usize = 64;
 
 /// Fills in defaults and checks every value.
-pub(super) fn resolve(
-    given: &[file::Feed],
-    feed_cores: &Choice,
-    is_repaired: bool,
-    errors: &mut Vec<String>,
-) -> Vec<Feed> {
+pub(super) fn resolve(given: &[file::Feed], feed_cores: &Choice, is_repaired: bool, errors: &mut Errors) -> Vec<Feed> {
     if given.is_empty() && errors.is_empty() {
-        errors.push(
-            "nothing to feed: give K2_EXCHANGE and K2_SYMBOLS, or a feed.toml with [[feed]] exchange = \"binance\" \
-             and symbols = [\"BTCUSDT\"]"
-                .into(),
+        errors.at(
+            &Source::Default,
+            "nothing to feed: give K2_EXCHANGE and K2_SYMBOLS, or a feed.toml with [[feed]] exchange = \"binance\" and \
+             symbols = [\"BTCUSDT\"]",
         );
     }
     if given.len() > MAX_FEEDS {
-        errors.push(format!("there are {} feeds, at most {MAX_FEEDS} are carried", given.len()));
+        errors.at(&Source::Default, format!("there are {} feeds: at most {MAX_FEEDS} are carried", given.len()));
     }
-    let resolved = given.iter().map(|feed| (feed.name(), resolve_one(feed, feed_cores, is_repaired, errors)));
-    let resolved: Vec<_> = resolved.filter_map(|(name, feed)| Some((name, feed?))).collect();
+    let resolved = given.iter().map(|feed| (feed, resolve_one(feed, feed_cores, is_repaired, errors)));
+    let resolved: Vec<_> = resolved.filter_map(|(given, feed)| Some((given, feed?))).collect();
     topics::check_instruments(&resolved, errors);
     topics::check_kinds(&resolved, errors);
     resolved.into_iter().map(|(_, feed)| feed).collect()
 }
 
-fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, errors: &mut Vec<String>) -> Option<Feed> {
-    let name = given.name();
-    let mut wrong = |error: String| errors.push(format!("{name}: {error}"));
+fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, errors: &mut Errors) -> Option<Feed> {
+    let mut wrong = |key: &str, error: String| given.wrong(key, error, errors);
     let Some(exchange) = given.exchange.as_deref() else {
-        wrong("say which by exchange = \"binance\"".into());
+        wrong("exchange", "say which by exchange = \"binance\"".into());
         return None;
     };
+    check_own_values(given, feed_cores, &mut wrong);
+    let [topic, topic_raw, topic_dlq] = topic_names(given, exchange, &mut wrong);
     let given_url = given.url.as_deref().and_then(|url| Url::parse(url).ok());
     let protocol = Protocol::find(exchange, given.protocol.as_deref(), given_url.as_ref());
-    let protocol = protocol.map_err(&mut wrong).ok()?;
+    let blamed = if given.protocol.is_some() { "protocol" } else { "exchange" };
+    let protocol = protocol.map_err(|error| wrong(blamed, error)).ok()?;
     let instruments = instruments(given, protocol, &mut wrong);
     if given.time_unit.is_some() && protocol != Protocol::BinanceSpot {
-        wrong("time_unit is Binance spot's: others have one unit".into());
+        wrong("time_unit", "time_unit is Binance spot's: others have one unit, leave it out".into());
     }
-    check_core(given.core, feed_cores).unwrap_or_else(&mut wrong);
-    let topic = given.topic.clone().unwrap_or_else(|| format!("market.crypto.trades.{exchange}"));
-    let topic_raw = given.topic_raw.clone().unwrap_or_else(|| format!("{topic}.raw"));
-    let topic_dlq = given.topic_dlq.clone().unwrap_or_else(|| format!("{topic}.dlq"));
-    let raw = given.raw.unwrap_or_default();
-    if let (Raw::Off, Some(topic)) = (raw, &given.topic_raw) {
-        wrong(format!(
-            "topic_raw = {topic:?}: raw = \"off\" ({}) publishes no frames as received: leave one of them out",
-            given.origins.of("raw")
-        ));
-    }
-    [&topic, &topic_raw, &topic_dlq]
-        .into_iter()
-        .filter_map(|topic| topics::check_name(topic).err())
-        .for_each(&mut wrong);
     let text = given.url.as_deref().unwrap_or(protocol.facts().url);
-    let url = parse_url(&format!("{name}: url"), text, &["wss", "ws"], errors)?;
-    let rest_url = rest_url(given, protocol, &url, &name, errors).filter(|_| is_repaired);
+    let url = parse_url("url", text, &["wss", "ws"]).map_err(|error| wrong("url", error)).ok()?;
+    let rest_url = rest_url(given, protocol, &url).map_err(|error| wrong("rest_url", error)).ok().flatten();
     let endpoint = Endpoint { url, time_unit: given.time_unit.unwrap_or_default() };
     let subscriptions = protocol.subscriptions(&endpoint, &instruments);
-    let subscriptions = subscriptions.map_err(|error| errors.push(format!("{name}: {error}"))).ok()?;
+    let subscriptions = subscriptions.map_err(|error| wrong("url", error)).ok()?;
     let alternatives = alternatives::resolve(given, protocol, &subscriptions[0].endpoint, &instruments, errors);
-    let connections = given.connections.unwrap_or(1);
-    if !(1..=MAX_CONNECTIONS).contains(&connections) {
-        errors.push(format!(
-            "{name}: connections = {connections}: it must be from 1 to {MAX_CONNECTIONS}, that many carry each symbol"
-        ));
-    }
-    let core = given.core;
     Some(Feed {
         protocol,
         endpoint,
         alternatives,
-        rest_url,
+        rest_url: rest_url.filter(|_| is_repaired),
         subscriptions,
-        connections,
-        core,
-        raw,
+        connections: given.connections.unwrap_or(1),
+        core: given.core,
+        raw: given.raw.unwrap_or_default(),
         topic,
         topic_raw,
         topic_dlq,
     })
 }
 
+/// Values that nothing else depends on.
+fn check_own_values(given: &file::Feed, feed_cores: &Choice, wrong: &mut impl FnMut(&str, String)) {
+    check_core(given.core, feed_cores).unwrap_or_else(|error| wrong("core", error));
+    let connections = given.connections.unwrap_or(1);
+    if !(1..=MAX_CONNECTIONS).contains(&connections) {
+        let what = format!("it must be from 1 to {MAX_CONNECTIONS}, that many carry each symbol");
+        wrong("connections", format!("connections = {connections}: {what}"));
+    }
+    if let (Some(Raw::Off), Some(topic)) = (given.raw, &given.topic_raw) {
+        let raw = given.origins.of("raw");
+        let what = format!("raw = \"off\" ({raw}) publishes no frames as received: leave one of them out");
+        wrong("topic_raw", format!("topic_raw = {topic:?}: {what}"));
+    }
+}
+
+/// The topics of trades, raw frames and dead letters.
+fn topic_names(given: &file::Feed, exchange: &str, wrong: &mut impl FnMut(&str, String)) -> [String; 3] {
+    let topic = given.topic.clone().unwrap_or_else(|| format!("market.crypto.trades.{exchange}"));
+    let beside = |given: &Option<String>, ending: &str| given.clone().unwrap_or_else(|| format!("{topic}.{ending}"));
+    let (topic_raw, topic_dlq) = (beside(&given.topic_raw, "raw"), beside(&given.topic_dlq, "dlq"));
+    let all = [("topic", &given.topic), ("topic_raw", &given.topic_raw), ("topic_dlq", &given.topic_dlq)];
+    let mut is_wrong = false;
+    for (key, topic) in all {
+        if let Some(Err(error)) = topic.as_deref().map(topics::check_name) {
+            wrong(key, format!("{key} = {error}"));
+            is_wrong = true;
+        }
+    }
+    // The others are made of it, and may be longer.
+    for name in [&topic_raw, &topic_dlq] {
+        if let (false, Err(error)) = (is_wrong, topics::check_name(name)) {
+            wrong("topic", format!("topic = {topic:?}: {error}"));
+        }
+    }
+    [topic, topic_raw, topic_dlq]
+}
+
 /// Where the exchange's history is asked. Where the connections go elsewhere than to the exchange's host, so must this:
 /// whoever feeds from a simulator or by a proxy does not mean the exchange itself.
-fn rest_url(given: &file::Feed, protocol: Protocol, url: &Url, name: &str, errors: &mut Vec<String>) -> Option<Url> {
+fn rest_url(given: &file::Feed, protocol: Protocol, url: &Url) -> Result<Option<Url>, String> {
     match (protocol.history(), &given.rest_url) {
-        (Some(_), Some(text)) => parse_url(&format!("{name}: rest_url"), text, &["https", "http"], errors),
-        (Some(history), None) if is_exchanges_own(url, protocol) => Url::parse(history.url).ok(),
+        (Some(_), Some(text)) => parse_url("rest_url", text, &["https", "http"]).map(Some),
+        (Some(history), None) if is_exchanges_own(url, protocol) => Ok(Url::parse(history.url).ok()),
         (None, Some(text)) => {
             let text = if text.contains('@') { "(not shown)" } else { text.as_str() };
-            errors.push(format!(
-                "{name}: rest_url = {text:?}: {protocol} has no history by trade id that is open to everybody: leave it \
-                 out, its gaps are counted and named only"
-            ));
-            None
+            Err(format!(
+                "rest_url = {text:?}: {protocol} has no history by trade id that is open to everybody: leave it out, its \
+                 gaps are counted and named only"
+            ))
         }
-        (_, None) => None,
+        (_, None) => Ok(None),
     }
 }
 
@@ -126,16 +138,16 @@ fn is_exchanges_own(url: &Url, protocol: Protocol) -> bool {
 }
 
 /// The symbols that are in the exchange's form, each once.
-fn instruments(given: &file::Feed, protocol: Protocol, wrong: &mut impl FnMut(String)) -> Vec<Instrument> {
+fn instruments(given: &file::Feed, protocol: Protocol, wrong: &mut impl FnMut(&str, String)) -> Vec<Instrument> {
     let known = |symbol: &String| {
         let pair = given.canonical.get(symbol).map(|canonical| pair(symbol, canonical)).transpose()?;
         protocol.instrument(symbol, pair)
     };
     let instruments: Vec<_> =
-        given.symbols.iter().filter_map(|symbol| known(symbol).map_err(&mut *wrong).ok()).collect();
+        given.symbols.iter().filter_map(|symbol| known(symbol).map_err(|error| wrong("symbols", error)).ok()).collect();
     check_instruments(&instruments, wrong);
     if given.symbols.is_empty() && given.instruments.is_none() {
-        wrong("no symbols: list some (symbols = [\"BTCUSDT\"], or K2_SYMBOLS)".into());
+        wrong("symbols", "no symbols: list some (symbols = [\"BTCUSDT\"], or K2_SYMBOLS)".into());
     }
     check_canonical(given, wrong);
     instruments
@@ -152,36 +164,38 @@ fn pair<'a>(symbol: &str, canonical: &'a str) -> Result<Pair<'a>, String> {
 }
 
 /// No symbol is too long or listed twice, under whichever name.
-fn check_instruments(instruments: &[Instrument], wrong: &mut impl FnMut(String)) {
+fn check_instruments(instruments: &[Instrument], wrong: &mut impl FnMut(&str, String)) {
+    let mut wrong = |error: String| wrong("symbols", error);
     let mut seen: HashMap<&str, &str> = HashMap::new();
     for Instrument { symbol, framed, .. } in instruments {
         match seen.insert(framed, symbol) {
-            Some(other) if other == symbol => wrong(format!("symbol {symbol:?} is listed twice")),
+            Some(other) if other == symbol => wrong(format!("symbol {symbol:?} is listed twice: keep one")),
             Some(other) => wrong(format!("symbols {other:?} and {symbol:?} are the same to the exchange: keep one")),
             None => {}
         }
         if symbol.len() > MAX_SYMBOL {
-            wrong(format!("symbol {symbol:?} is longer than {MAX_SYMBOL} bytes"));
+            wrong(format!("symbol {symbol:?} is longer than {MAX_SYMBOL} bytes: no exchange has such a one"));
         }
     }
 }
 
 /// Base and quote are said of nothing but what is listed.
-fn check_canonical(given: &file::Feed, wrong: &mut impl FnMut(String)) {
+fn check_canonical(given: &file::Feed, wrong: &mut impl FnMut(&str, String)) {
     // Symbols from the environment stand in for those of feed.toml, whose map may then have more.
     let replaced = match given.origins.of("symbols") {
         Source::Instruments { named, .. } => matches!(**named, Source::Variable(_)),
         source => matches!(source, Source::Variable(_)),
     };
     for symbol in given.canonical.keys().filter(|symbol| !given.symbols.contains(symbol)) {
-        let place = given.origins.of(&format!("canonical.{symbol}"));
+        let key = format!("canonical.{symbol}");
+        let place = given.origins.of(&key);
         // Without symbols there is another error.
         if given.symbols.is_empty() || replaced && matches!(place, Source::Line { .. }) {
             continue;
         }
         let meant = nearest(symbol, given.symbols.iter().map(String::as_str));
         let meant = meant.map_or(String::new(), |meant| format!(", did you mean {meant:?}?"));
-        wrong(format!("canonical.{symbol:?} ({place}): the symbol is not listed{meant}"));
+        wrong(&key, format!("canonical.{symbol:?}: the symbol is not listed{meant}"));
     }
 }
 

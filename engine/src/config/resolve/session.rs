@@ -1,5 +1,6 @@
 //! `[session]`: when connections are made anew.
 
+use crate::config::error::Section;
 use crate::config::{Session, file};
 use crate::session::backoff::Bounds;
 use crate::session::breaker::Patience;
@@ -10,7 +11,7 @@ const DAY_S: u64 = 24 * 60 * 60;
 const BACKOFF_MS: u64 = 60_000;
 
 /// Fills in defaults and checks every value.
-pub(super) fn resolve(given: &file::Session, errors: &mut Vec<String>) -> Session {
+pub(super) fn resolve(given: &file::Session, section: &mut Section<'_>) -> Session {
     let Bounds { min, max } = Bounds::default();
     let Patience { opens_after, probe_min, probe_max } = Patience::default();
     let session = Session {
@@ -21,11 +22,7 @@ pub(super) fn resolve(given: &file::Session, errors: &mut Vec<String>) -> Sessio
         breaker_probe_max_s: given.breaker_probe_max_s.unwrap_or(probe_max.as_secs()),
         max_age_s: given.max_age_s,
     };
-    let mut within = |key: &str, value: u64, most: u64, hint: &str| {
-        if !(1..=most).contains(&value) {
-            errors.push(format!("session.{key} = {value}: it must be from 1 to {most}{hint}"));
-        }
-    };
+    let mut within = |key: &str, value: u64, most: u64, hint: &str| section.within(key, value, 1, most, hint);
     let for_longer = ", what fails for longer is left to the breaker";
     within("backoff_min_ms", session.backoff_min_ms, BACKOFF_MS, for_longer);
     within("backoff_max_ms", session.backoff_max_ms, BACKOFF_MS, for_longer);
@@ -39,9 +36,10 @@ pub(super) fn resolve(given: &file::Session, errors: &mut Vec<String>) -> Sessio
         (("breaker_probe_min_s", session.breaker_probe_min_s), ("breaker_probe_max_s", session.breaker_probe_max_s));
     for ((least, min), (most, max)) in [backoff, probe] {
         if min > max {
-            errors.push(format!(
+            let what = format!(
                 "session.{least} = {min}: it is more than {most} = {max}: set it to {max} or less, or {most} to {min} or more"
-            ));
+            );
+            section.said(&[least, most], what);
         }
     }
     session

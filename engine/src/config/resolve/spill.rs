@@ -1,5 +1,7 @@
 //! `[spill]`: what waits on disk while Kafka does not take it.
 
+use crate::config::error::{Errors, Section};
+use crate::config::source::Origins;
 use crate::config::{RingFull, Spill, State, file};
 
 const MAX_BYTES: u64 = 1 << 30;
@@ -10,7 +12,13 @@ const FSYNC_INTERVAL_MS: u64 = 1_000;
 const REPLAY_PER_S: u32 = 100_000;
 
 /// Fills in defaults and checks every value.
-pub(super) fn resolve(given: &file::Spill, state: &State, ring_full: RingFull, errors: &mut Vec<String>) -> Spill {
+pub(super) fn resolve(
+    given: &file::Spill,
+    state: &State,
+    ring_full: RingFull,
+    origins: &Origins,
+    errors: &mut Errors,
+) -> Spill {
     let spill = Spill {
         enabled: given.enabled.unwrap_or(true),
         max_bytes: given.max_bytes.unwrap_or(MAX_BYTES),
@@ -18,21 +26,17 @@ pub(super) fn resolve(given: &file::Spill, state: &State, ring_full: RingFull, e
         fsync_interval_ms: given.fsync_interval_ms.unwrap_or(FSYNC_INTERVAL_MS),
         replay_per_s: given.replay_per_s.unwrap_or(REPLAY_PER_S),
     };
-    let mut within = |key: &str, value: u64, least: u64, most: u64, hint: &str| {
-        if !(least..=most).contains(&value) {
-            errors.push(format!("spill.{key} = {value}: it must be from {least} to {most}{hint}"));
-        }
-    };
-    within("max_bytes", spill.max_bytes, LEAST_BYTES, 1 << 50, "; to put nothing on disk, set spill.enabled to false");
-    within("fsync_interval_ms", spill.fsync_interval_ms, 1, 3_600_000, "; for none, set spill.fsync to \"never\"");
-    let hint = "; it must be more than what comes meanwhile";
-    within("replay_per_s", spill.replay_per_s.into(), 1, 100_000_000, hint);
+    let section = &mut Section::new("spill", origins, errors);
+    let none = "; to put nothing on disk, set spill.enabled to false";
+    section.within("max_bytes", spill.max_bytes, LEAST_BYTES, 1 << 50, none);
+    let none = "; for none, set spill.fsync to \"never\"";
+    section.within("fsync_interval_ms", spill.fsync_interval_ms, 1, 3_600_000, none);
+    let more = "; it must be more than what comes meanwhile";
+    section.within("replay_per_s", spill.replay_per_s.into(), 1, 100_000_000, more);
     if ring_full == RingFull::DropOldest && (state.dir.is_none() || !spill.enabled) {
-        errors.push(
-            "limits.ring_full = \"drop_oldest\": it is for records on disk, of which there are none: set state.dir, and \
-             spill.enabled to true, or take \"drop_newest\""
-                .into(),
-        );
+        let what = "it is for records on disk, of which there are none: set state.dir, and spill.enabled to true, or take \
+                    \"drop_newest\"";
+        Section::new("limits", origins, errors).wrong("ring_full", "\"drop_oldest\"", what);
     }
     spill
 }

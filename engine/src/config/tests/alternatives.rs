@@ -78,45 +78,45 @@ fn what_brings_something_else_is_refused() {
     for (text, expected) in [
         (
             binance("alternatives = [\"ws://127.0.0.1:7000/ws\"]"),
-            "feed binance (feed.toml:1): alternatives = \"ws://127.0.0.1:7000/ws\": it begins with ws:// and url with \
+            "feed.toml:4: feed binance: alternatives = \"ws://127.0.0.1:7000/ws\": it begins with ws:// and url with \
              wss://: trades come encrypted by all addresses or by none, give them the same",
         ),
         (
             binance("alternatives = [\"http://127.0.0.1:7000/ws\"]"),
-            "feed binance (feed.toml:1): alternatives = \"http://127.0.0.1:7000/ws\": \"http\" is not one of wss, ws: \
+            "feed.toml:4: feed binance: alternatives = \"http://127.0.0.1:7000/ws\": \"http\" is not one of wss, ws: \
              write wss://host:port/path",
         ),
         (
             binance("alternatives = [\"wss://u:secret@a.example/elsewhere\"]"),
-            "feed binance (feed.toml:1): alternatives: url wss://u:***@a.example/elsewhere: the path \"/elsewhere\" is not one of \
+            "feed.toml:4: feed binance: alternatives: url wss://u:***@a.example/elsewhere: the path \"/elsewhere\" is not one of \
              Binance's: end it in \"/ws\" or \"/stream\" and list the symbols",
         ),
         (
             binance("alternatives = [\"wss://u:secret@a.example/stream\"]"),
-            "feed binance (feed.toml:1): alternatives = \"wss://u:***@a.example/stream\": its path \"/stream\" is not url's \
+            "feed.toml:4: feed binance: alternatives = \"wss://u:***@a.example/stream\": its path \"/stream\" is not url's \
              \"/ws\", and brings other frames: give them the same",
         ),
         (
             binance("alternatives = [\"wss://stream.binance.com:9443\"]"),
-            "feed binance (feed.toml:1): alternatives = \"wss://stream.binance.com:9443/\": it is url itself: leave it out",
+            "feed.toml:4: feed binance: alternatives = \"wss://stream.binance.com:9443/\": it is url itself: leave it out",
         ),
         (
             binance("alternatives = [\"wss://a.example/ws\", \"wss://a.example:443\"]"),
-            "feed binance (feed.toml:1): alternatives = \"wss://a.example/\": it is listed twice: keep one",
+            "feed.toml:4: feed binance: alternatives = \"wss://a.example/\": it is listed twice: keep one",
         ),
         (
             binance("alternatives = [\"wss://a.example/ws?timeUnit=MICROSECOND\"]"),
-            "feed binance (feed.toml:1): alternatives = \"wss://a.example/ws?timeUnit=MICROSECOND\": it asks for another \
+            "feed.toml:4: feed binance: alternatives = \"wss://a.example/ws?timeUnit=MICROSECOND\": it asks for another \
              time unit than url: leave timeUnit out",
         ),
         (
             feed("kraken", "BTC/USD", "alternatives = [\"wss://ws.kraken.com/v1\"]"),
-            "feed kraken (feed.toml:1): alternatives = \"wss://ws.kraken.com/v1\": it is not an address of kraken v2, as url \
+            "feed.toml:4: feed kraken: alternatives = \"wss://ws.kraken.com/v1\": it is not an address of kraken v2, as url \
              is: give it a feed of its own",
         ),
         (
             feed("bybit", "BTCUSDT", "alternatives = [\"wss://stream.bybit.com/v5/public/linear\"]"),
-            "feed bybit (feed.toml:1): alternatives = \"wss://stream.bybit.com/v5/public/linear\": its path \
+            "feed.toml:4: feed bybit: alternatives = \"wss://stream.bybit.com/v5/public/linear\": its path \
              \"/v5/public/linear\" is not url's \"/v5/public/spot\", and brings other frames: give them the same",
         ),
     ] {

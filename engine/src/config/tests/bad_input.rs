@@ -17,17 +17,14 @@ fn refused(given: &[&str], expected: &str) {
 fn names_that_are_not_known() {
     refused(
         &["exchange = \"binanse\"\nsymbols = [\"BTCUSDT\"]"],
-        "feed binanse (feed.toml:1): exchange \"binanse\" is not known, did you mean \"binance\"? Known are: binance, \
+        "feed.toml:2: feed binanse: exchange \"binanse\" is not known, did you mean \"binance\"? Known are: binance, \
          binance-usdm, kraken, coinbase, bybit, okx",
     );
     refused(
         &["exchange = \"kraken\"\nprotocol = \"v22\"\nsymbols = [\"XBT/USD\"]"],
-        "feed kraken (feed.toml:1): kraken's protocol \"v22\" is not known, did you mean \"v2\"? Known are: v2, v1",
+        "feed.toml:3: feed kraken: kraken's protocol \"v22\" is not known, did you mean \"v2\"? Known are: v2, v1",
     );
-    refused(
-        &["symbols = [\"BTCUSDT\"]"],
-        "feed without an exchange (feed.toml:1): say which by exchange = \"binance\"",
-    );
+    refused(&["symbols = [\"BTCUSDT\"]"], "feed.toml:1: feed without an exchange: say which by exchange = \"binance\"");
 }
 
 #[test]
@@ -42,7 +39,7 @@ fn symbols_in_another_exchanges_form() {
     ] {
         refused(
             &[&format!("exchange = \"{exchange}\"\nsymbols = [\"{symbol}\"]")],
-            &format!("feed {exchange} (feed.toml:1): symbol {symbol:?} is not in {form}'s form: write {meant:?}"),
+            &format!("feed.toml:3: feed {exchange}: symbol {symbol:?} is not in {form}'s form: write {meant:?}"),
         );
     }
 }
@@ -51,27 +48,27 @@ fn symbols_in_another_exchanges_form() {
 fn a_symbol_that_comes_twice() {
     refused(
         &["exchange = \"binance\"\nsymbols = [\"BTCUSDT\", \"BTCUSDT\"]"],
-        "feed binance (feed.toml:1): symbol \"BTCUSDT\" is listed twice",
+        "feed.toml:3: feed binance: symbol \"BTCUSDT\" is listed twice: keep one",
     );
     refused(
         &["exchange = \"kraken\"\nsymbols = [\"XBT/USD\", \"BTC/USD\"]"],
-        "feed kraken (feed.toml:1): symbols \"XBT/USD\" and \"BTC/USD\" are the same to the exchange: keep one",
+        "feed.toml:3: feed kraken: symbols \"XBT/USD\" and \"BTC/USD\" are the same to the exchange: keep one",
     );
     refused(
         &["exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]", "exchange = \"okx\"\nsymbols = [\"ETH-USDT\", \"BTC-USDT\"]"],
-        "feed okx (feed.toml:4): symbol \"BTC-USDT\" is in topic \"market.crypto.trades.okx\" by feed okx (feed.toml:1) \
+        "feed.toml:6: feed okx: symbol \"BTC-USDT\" is in topic \"market.crypto.trades.okx\" by feed okx (feed.toml:1) \
          too: keep one, or give another topic",
     );
     refused(
         &["exchange = \"kraken\"\nsymbols = [\"XBT/USD\"]", "exchange = \"kraken\"\nsymbols = [\"BTC/USD\"]"],
-        "feed kraken (feed.toml:4): symbols \"XBT/USD\" and \"BTC/USD\" are the same to the exchange, and in topic \
+        "feed.toml:6: feed kraken: symbols \"XBT/USD\" and \"BTC/USD\" are the same to the exchange, and in topic \
          \"market.crypto.trades.kraken\" by feed kraken (feed.toml:1) too: keep one, or give another topic",
     );
     // Trades on topics of their own, frames on one.
     let shared = "exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\ntopic_raw = \"frames\"";
     refused(
         &[shared, &format!("{shared}\ntopic = \"others\"")],
-        "feed okx (feed.toml:5): symbol \"BTC-USDT\" is in topic \"frames\" by feed okx (feed.toml:1) too: keep one, or \
+        "feed.toml:7: feed okx: symbol \"BTC-USDT\" is in topic \"frames\" by feed okx (feed.toml:1) too: keep one, or \
          give another topic",
     );
     let text = feeds(&[shared, "exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\ntopic = \"others\""]);
@@ -85,7 +82,7 @@ fn connections_that_are_too_few_or_too_many() {
         refused(
             &[&lines(connections)],
             &format!(
-                "feed okx (feed.toml:1): connections = {connections}: it must be from 1 to 4, that many carry each symbol"
+                "feed.toml:4: feed okx: connections = {connections}: it must be from 1 to 4, that many carry each symbol"
             ),
         );
     }
@@ -115,7 +112,7 @@ fn a_core_beyond_those_that_are_configured() {
         (1, "feed = [5, 6]", None),
     ] {
         let errors = load(&format!("{BINANCE}core = {core}\n[cores]\n{cores}\n"), &[]).err();
-        let expected = expected.map(|expected| vec![format!("feed binance (feed.toml:1): core = {core}: {expected}")]);
+        let expected = expected.map(|expected| vec![format!("feed.toml:4: feed binance: core = {core}: {expected}")]);
         assert_eq!(errors, expected, "{core} of {cores}");
     }
 }
@@ -127,7 +124,7 @@ fn an_instruments_file_that_does_not_serve() {
     let shown = path.display();
     let text = format!("[[feed]]\nexchange = \"binance\"\ninstruments = {path:?}\n");
     let error = || load(&text, &[]).unwrap_err();
-    let at = "feed binance (feed.toml:1): instruments = ";
+    let at = "feed.toml:3: feed binance: instruments = ";
     assert_eq!(error(), [format!("{at}\"{shown}\": No such file or directory (os error 2)")]);
     for (yaml, expected) in [
         ("instruments: [1]", "instruments: invalid type: sequence, expected a map at line 1 column 14"),
@@ -147,13 +144,14 @@ fn an_instruments_file_that_does_not_serve() {
     assert_eq!(
         error(),
         [format!(
-            "feed binance (feed.toml:1): canonical.\"BTCUSD\" ({shown}, named by feed.toml:3): the symbol is not listed, \
-             did you mean \"BTCUSDT\"?"
+            "{shown}, named by feed.toml:3: feed binance: canonical.\"BTCUSD\": the symbol is not listed, did you mean \
+             \"BTCUSDT\"?"
         )]
     );
     let missing = folder.path().join("missing.yaml");
     let variables = [("K2_EXCHANGE", "okx"), ("K2_INSTRUMENTS_FILE", missing.to_str().unwrap())];
-    let expected = format!("feed okx: K2_INSTRUMENTS_FILE = {missing:?}: No such file or directory (os error 2)");
+    let expected =
+        format!("K2_INSTRUMENTS_FILE: feed okx: instruments = {missing:?}: No such file or directory (os error 2)");
     assert_eq!(load("", &variables).unwrap_err(), [expected]);
 }
 
@@ -161,7 +159,7 @@ fn an_instruments_file_that_does_not_serve() {
 fn symbols_and_an_instruments_file() {
     refused(
         &["exchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\ninstruments = \"instruments.yaml\""],
-        "feed binance (feed.toml:1): symbols (feed.toml:3) and instruments (feed.toml:4) are both given: keep one",
+        "feed.toml:4: feed binance: instruments = \"instruments.yaml\": symbols (feed.toml:3) are given, too: keep one",
     );
 }
 
@@ -170,7 +168,7 @@ fn a_canonical_entry_of_what_is_not_listed() {
     let lines = "exchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\ncanonical = { BTCUSDC = \"BTC/USDC\" }";
     refused(
         &[lines],
-        "feed binance (feed.toml:1): canonical.\"BTCUSDC\" (feed.toml:4): the symbol is not listed, did you mean \
+        "feed.toml:4: feed binance: canonical.\"BTCUSDC\": the symbol is not listed, did you mean \
          \"BTCUSDT\"?",
     );
     // Symbols that stand in for those of the file are no fault of its map.
@@ -182,7 +180,7 @@ fn a_raw_topic_of_no_frames() {
     let lines = "exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\nraw = \"off\"";
     refused(
         &[&format!("{lines}\ntopic_raw = \"frames\"")],
-        "feed okx (feed.toml:1): topic_raw = \"frames\": raw = \"off\" (feed.toml:4) publishes no frames as received: leave one \
+        "feed.toml:5: feed okx: topic_raw = \"frames\": raw = \"off\" (feed.toml:4) publishes no frames as received: leave one \
          of them out",
     );
     // A topic that is not used is nobody's.
@@ -196,14 +194,14 @@ fn a_raw_topic_of_no_frames() {
 fn topics_of_two_kinds() {
     refused(
         &["exchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\ntopic = \"a\"\ntopic_dlq = \"a\""],
-        "feed binance (feed.toml:1): topic_dlq = \"a\" is topic of feed binance (feed.toml:1): give them different topics",
+        "feed.toml:5: feed binance: topic_dlq = \"a\" is topic of feed binance (feed.toml:1): give them different topics",
     );
     refused(
         &[
             "exchange = \"binance\"\nsymbols = [\"BTCUSDT\"]\ntopic = \"trades\"",
             "exchange = \"okx\"\nsymbols = [\"BTC-USDT\"]\ntopic = \"okx\"\ntopic_raw = \"trades\"",
         ],
-        "feed okx (feed.toml:5): topic_raw = \"trades\" is topic of feed binance (feed.toml:1): give them different topics",
+        "feed.toml:9: feed okx: topic_raw = \"trades\" is topic of feed binance (feed.toml:1): give them different topics",
     );
     let shared = "\ntopic = \"trades\"\ntopic_dlq = \"refused\"";
     let text = feeds(&[

@@ -82,7 +82,7 @@ fn what_has_no_default_is_an_example_that_holds() {
 fn the_readmes_lines_are_known() {
     let readme = include_str!("../../../../README.md");
     let block = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let mut errors = Vec::new();
+    let mut errors = error::Errors::default();
     let given = file::parse("README.md", block, &mut errors).unwrap();
     assert!(errors.is_empty() && given.feed.len() == 2, "{errors:?}");
 }

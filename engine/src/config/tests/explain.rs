@@ -60,6 +60,7 @@ fn every_line_says_where_it_comes_from() {
     let shown = explain(TWO, &[]).unwrap().to_string();
     for (key, expected) in [
         ("bootstrap_servers", "default"),
+        ("compression", "default"),
         ("linger_us", "feed.toml:2"),
         ("\"socket.keepalive.enable\"", "feed.toml:4"),
         ("exchange", "feed.toml:6"),

@@ -70,7 +70,7 @@ fn repair_can_be_turned_off_and_bounded() {
         assert_eq!(
             errors,
             [format!(
-                "repair.max_trades = {wrong}: it must be from 1 to 1000000, each takes memory until it is published; to \
+                "feed.toml:5: repair.max_trades = {wrong}: it must be from 1 to 1000000, each takes memory until it is published; to \
                  fetch none, set repair.enabled to false"
             )]
         );
@@ -82,17 +82,17 @@ fn an_address_that_serves_nothing_is_refused() {
     for (given, expected) in [
         (
             feed("bybit", "BTCUSDT", "rest_url = \"https://api.bybit.com\""),
-            "feed bybit (feed.toml:1): rest_url = \"https://api.bybit.com\": bybit v5 has no history by trade id that is \
+            "feed.toml:4: feed bybit: rest_url = \"https://api.bybit.com\": bybit v5 has no history by trade id that is \
              open to everybody: leave it out, its gaps are counted and named only",
         ),
         (
             feed("binance", "BTCUSDT", "rest_url = \"wss://api.binance.com\""),
-            "feed binance (feed.toml:1): rest_url = \"wss://api.binance.com\": \"wss\" is not one of https, http: write \
+            "feed.toml:4: feed binance: rest_url = \"wss://api.binance.com\": \"wss\" is not one of https, http: write \
              https://host:port/path",
         ),
         (
             feed("kraken", "BTC/USD", "protocol = \"v1\"\nrest_url = \"https://me:secret@host\""),
-            "feed kraken (feed.toml:1): rest_url = \"(not shown)\": kraken v1 has no history by trade id that is open to \
+            "feed.toml:5: feed kraken: rest_url = \"(not shown)\": kraken v1 has no history by trade id that is open to \
              everybody: leave it out, its gaps are counted and named only",
         ),
     ] {

@@ -31,22 +31,22 @@ fn what_cannot_be_is_refused_with_the_way_out() {
     let a_day = "it must be from 1 to 86400";
     let leave_out = "; to keep connections for as long as the exchange does, leave it out";
     for (lines, expected) in [
-        ("backoff_min_ms = 0", format!("session.backoff_min_ms = 0: {bounded}")),
-        ("backoff_max_ms = 60001", format!("session.backoff_max_ms = 60001: {bounded}")),
-        ("breaker_opens_after_s = 0", format!("session.breaker_opens_after_s = 0: {a_day}")),
-        ("breaker_probe_min_s = 0", format!("session.breaker_probe_min_s = 0: {a_day}")),
-        ("breaker_probe_max_s = 86401", format!("session.breaker_probe_max_s = 86401: {a_day}")),
-        ("max_age_s = 0", format!("session.max_age_s = 0: {a_day}{leave_out}")),
-        ("max_age_s = 86401", format!("session.max_age_s = 86401: {a_day}{leave_out}")),
+        ("backoff_min_ms = 0", format!("feed.toml:5: session.backoff_min_ms = 0: {bounded}")),
+        ("backoff_max_ms = 60001", format!("feed.toml:5: session.backoff_max_ms = 60001: {bounded}")),
+        ("breaker_opens_after_s = 0", format!("feed.toml:5: session.breaker_opens_after_s = 0: {a_day}")),
+        ("breaker_probe_min_s = 0", format!("feed.toml:5: session.breaker_probe_min_s = 0: {a_day}")),
+        ("breaker_probe_max_s = 86401", format!("feed.toml:5: session.breaker_probe_max_s = 86401: {a_day}")),
+        ("max_age_s = 0", format!("feed.toml:5: session.max_age_s = 0: {a_day}{leave_out}")),
+        ("max_age_s = 86401", format!("feed.toml:5: session.max_age_s = 86401: {a_day}{leave_out}")),
         (
             "backoff_min_ms = 751",
-            "session.backoff_min_ms = 751: it is more than backoff_max_ms = 750: set it to 750 or less, or \
+            "feed.toml:5: session.backoff_min_ms = 751: it is more than backoff_max_ms = 750: set it to 750 or less, or \
              backoff_max_ms to 751 or more"
                 .into(),
         ),
         (
             "breaker_probe_max_s = 4",
-            "session.breaker_probe_min_s = 5: it is more than breaker_probe_max_s = 4: set it to 4 or less, or \
+            "feed.toml:5: session.breaker_probe_min_s = 5: it is more than breaker_probe_max_s = 4: set it to 4 or less, or \
              breaker_probe_max_s to 5 or more"
                 .into(),
         ),
