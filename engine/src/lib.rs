@@ -16,7 +16,8 @@
 //! | [`record`] | what lies in the ring |
 //! | [`produce`], [`kafka`] | the rings are drained into librdkafka, and its reports read |
 //!
-//! Around it: [`engine`] starts and stops it, [`session`] and [`sequence`] watch over connections and ids, [`repair`]
+//! Around it: [`engine`] starts and stops it, [`registry`] gives schemas their ids, [`state`] is the folder of what survives
+//! the engine, [`session`] and [`sequence`] watch over connections and ids, [`repair`]
 //! fills gaps from the exchange's history, [`latency`],
 //! [`accounting`], [`twins`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
 //! world outside.

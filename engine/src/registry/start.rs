@@ -44,7 +44,7 @@ pub enum StartError {
     Registry(Box<RegistryError>),
     /// The registry did not answer in all the time that it was given.
     #[error(
-        "{error}\n(asked {rounds} times in {waited:.1?}; kafka.registry_wait_s says how long, and state.dir keeps ids for a start without it)"
+        "{error} (asked {rounds} times in {waited:.1?}; kafka.registry_wait_s says how long, and state.dir keeps ids for a start without it)"
     )]
     GivenUp {
         /// The last failure.
