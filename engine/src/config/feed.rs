@@ -73,7 +73,7 @@ impl Feed {
         ways
     }
 
-    /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`].
+    /// Why its gaps stay gaps, where no REST API is given. `is_repaired` is [`Repair::enabled`](super::Repair::enabled).
     pub fn unrepaired(&self, is_repaired: bool) -> &'static str {
         match self.protocol.history() {
             None => "gaps stay: the exchange has no history by trade id that is open to everybody",
