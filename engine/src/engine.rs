@@ -1,6 +1,7 @@
 //! Puts the parts together: plan, topics, schema, producer cores, feed cores; and takes them apart again.
 
 mod producers;
+mod progress;
 mod register;
 mod reload;
 mod repair;
@@ -31,6 +32,7 @@ use crate::produce::{NewRoute, Remainder};
 use crate::repair::Repairer;
 use crate::state::StateFolder;
 use crate::twins::{Standing, Twins};
+use progress::Keeper;
 use register::{Wait, register};
 use rings::Rings;
 use roster::Roster;
@@ -51,6 +53,7 @@ pub struct Engine {
     stop_feeding: Arc<AtomicBool>,
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
+    keeper: Keeper,
     /// Ends with the engine.
     _repairer: Option<Repairer>,
     /// No other engine's as long as this one runs.
@@ -121,6 +124,7 @@ impl Engine {
         let feeds: Vec<_> = config.feeds.iter().collect();
         let schema_ids = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
         let roster = Roster::new(config, &schema_ids, plan.feed.len());
+        let (mut keeper, known) = Keeper::open(config, state.as_ref());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let machine = Machine { tls, housekeeping: plan.housekeeping.clone(), wait: config.cores.wait };
@@ -139,9 +143,11 @@ impl Engine {
                 &plan,
                 config,
                 &mut rings,
+                (keeper.shown(), &known),
                 &stop_producing,
             )?);
         }
+        let resumed = keeper.resumed(config);
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
         let mut dealt = roster.assignments();
         let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
@@ -151,8 +157,9 @@ impl Engine {
             feed_orders.push(sender);
             let duty = Duty { assignments: std::mem::take(&mut dealt[number]), orders };
             let link = links.get(number).cloned();
+            let resumed = resumed.clone();
             let make_core = move || {
-                let core = FeedCore::new(ring, bell, recorder);
+                let core = FeedCore::new(ring, bell, recorder).resuming(resumed);
                 match link {
                     Some(link) => core.repairing(link),
                     None => core,
@@ -183,6 +190,7 @@ impl Engine {
             stop_feeding,
             stop_producing,
             readings,
+            keeper,
             _repairer: repairer,
             state,
         })
@@ -200,7 +208,9 @@ impl Engine {
 
     /// What was measured since the last call. Waits until every core has passed its part on.
     pub fn collect(&mut self) -> Interval {
-        self.readings.collect()
+        let interval = self.readings.collect();
+        self.keeper.write();
+        interval
     }
 
     /// Whether a core has ended that was not told to: nothing good can come of going on.
@@ -226,6 +236,7 @@ impl Engine {
             }
         }
         let last = self.readings.collect_last();
+        self.keeper.write();
         let unaccounted = last.accounting.all_records().in_flight;
         if failures.is_empty() && unaccounted != left as u64 {
             failures.push(format!(

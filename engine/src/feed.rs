@@ -21,6 +21,7 @@ mod repair;
 pub mod seat;
 pub mod wait;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bumpalo::Bump;
@@ -33,6 +34,7 @@ use crate::clock::{Nanos, WallOffset};
 use crate::interval::Recorder;
 use crate::latency::Hop;
 use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
+use crate::resume::Reached;
 use crate::trade::Trade;
 use crate::venue::json::Json;
 use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Venue};
@@ -62,6 +64,8 @@ pub struct FeedCore {
     recorder: Recorder<FeedTally>,
     wall: WallOffset,
     repair: Option<Repair>,
+    /// How far symbols were when the run before ended, of those that have not begun.
+    resumed: HashMap<(u16, String), Reached>,
 }
 
 /// What a text frame was.
@@ -80,7 +84,13 @@ impl FeedCore {
     pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
         let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
         let (books, wall) = (Books::default(), WallOffset::read());
-        FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, repair: None }
+        FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, repair: None, resumed: HashMap::new() }
+    }
+
+    /// Symbols go on from where they were when the run before ended, by feed and symbol.
+    pub fn resuming(mut self, resumed: HashMap<(u16, String), Reached>) -> Self {
+        self.resumed = resumed;
+        self
     }
 
     /// A line of what `subscription` asks for, for the `feed`'s topics, of the connection of this number (its `seat`) among
@@ -117,6 +127,9 @@ impl FeedCore {
         let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
         if let Some(source) = source {
             self.books.repair(book, || Gaps::new(line.feed, Arc::new(instrument.clone()), source));
+        }
+        if let Some(reached) = self.resumed.remove(&(line.feed, instrument.symbol.clone())) {
+            self.books.at(book).resume::<V>(&mut self.recorder.now.tally, &reached);
         }
     }
 

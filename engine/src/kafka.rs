@@ -112,6 +112,8 @@ pub struct Report<'a> {
     pub tag: usize,
     /// Why it was not delivered, if it was not.
     pub refusal: Option<Refusal>,
+    /// The partition that it is on, and its offset there, if it was delivered.
+    pub place: Option<(i32, i64)>,
     /// Whether the broker may have it although it was not delivered, as far as is known.
     pub may_have_arrived: bool,
     /// The record's key.
@@ -324,9 +326,10 @@ impl Kafka {
                             let may_have_arrived = refusal.is_some()
                                 && sys::rd_kafka_message_status(message)
                                     != sys::rd_kafka_msg_status_t::RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
+                            let place = refusal.is_none().then_some((message.partition, message.offset));
                             let Message { key, value, tag } = read(message);
                             let headers = Headers::Native(message);
-                            on_report(Report { tag, refusal, may_have_arrived, key, value, headers });
+                            on_report(Report { tag, refusal, place, may_have_arrived, key, value, headers });
                             reports += 1;
                         }
                     }

@@ -51,6 +51,7 @@ pub mod record;
 pub mod registry;
 pub mod repair;
 pub mod report;
+pub mod resume;
 pub mod run;
 pub mod sequence;
 pub mod session;

@@ -15,6 +15,7 @@ mod hold;
 mod in_flight;
 mod lane;
 mod pressure;
+mod reached;
 mod renew;
 mod replay;
 mod route;
@@ -38,6 +39,7 @@ use crate::cores::Wait;
 use crate::interval::Recorder;
 use crate::latency::Hop;
 use crate::record::Record;
+use crate::resume::Progress;
 use crate::session::backoff::Bounds;
 pub use client::{Client, Connect};
 use desk::Desk;
@@ -45,6 +47,8 @@ use divert::Way;
 use hand_over::{hand_over, hand_over_one};
 use in_flight::{Entry, InFlight};
 use pressure::Pressure;
+pub use reached::Shown;
+use reached::Table;
 use replay::Allowance;
 use route::HEADER_BYTES;
 pub use route::{NewRoute, RouteSpec};
@@ -68,6 +72,8 @@ pub struct ProducerSettings {
     pub when_full: RingFull,
     /// Where records wait that the client has no room for, if they may.
     pub store: Option<StoreSettings>,
+    /// Where it is to show how far each symbol is, if that is kept, and what is known of that.
+    pub reached: Option<(Arc<Shown>, Progress)>,
     /// The waits before records that came back are offered again.
     pub waits: Bounds,
     /// What it does while there is nothing to do.
@@ -120,7 +126,9 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         bell: Arc<Bell>,
         settings: ProducerSettings,
     ) -> Result<Self, String> {
-        let ProducerSettings { max_records, max_bytes, when_full, store, waits, wait, shutdown_timeout } = settings;
+        let ProducerSettings { max_records, max_bytes, when_full, store, reached, waits, wait, shutdown_timeout } =
+            settings;
+        let (shown, known) = reached.unzip();
         if wait == Wait::Park {
             client.ring_on_report(bell.fd());
         }
@@ -135,6 +143,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             clock: Nanos::now,
             is_obstructed: false,
             pressure: Pressure::new(),
+            reached: shown.map(Table::new),
             purge_at: Nanos(0),
             waits,
         };
@@ -142,7 +151,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             let route = desk.route(&mut client, route)?;
             desk.routes.push(route);
         }
-        desk.recover(&mut client)?;
+        desk.recover(&mut client, &known.unwrap_or_default())?;
         Ok(ProducerCore {
             client,
             connect,

@@ -155,13 +155,14 @@ fn conclude(accounting: &Accounting, failures: &[String]) -> Outcome {
         tracing::info!(acked = records.acked, "stopped: nothing lost");
         return Outcome::Complete;
     }
-    tracing::error!(
-        failed = records.failed,
-        dropped = records.dropped,
-        in_flight = records.in_flight,
-        failures = failures.len(),
-        "stopped: records were lost, or are not known to have arrived"
-    );
+    let (failed, dropped, in_flight) = (records.failed, records.dropped, records.in_flight);
+    let (spilled, failures) = (records.spilled, failures.len());
+    if spilled > 0 && failed + dropped + in_flight == 0 && failures == 0 {
+        tracing::error!(spilled, "stopped: not all was delivered; they are on disk, and go first at the next start");
+    } else {
+        let words = "stopped: records were lost, or are not known to have arrived";
+        tracing::error!(failed, dropped, spilled, in_flight, failures, "{words}");
+    }
     Outcome::Lost
 }
 

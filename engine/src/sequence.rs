@@ -81,6 +81,17 @@ impl Tracker {
         })
     }
 
+    /// All numbers up to `last` have been seen but those that `was_missing`.
+    pub fn resumed(rule: SequenceRule, last: i64, was_missing: impl Fn(i64) -> bool) -> Self {
+        let mut tracker = Tracker::new(rule);
+        if let Memory::Numbers(numbers) = &mut tracker.0 {
+            numbers.restart(last);
+            let remembered = (last.saturating_sub(WINDOW as i64 - 1)..=last).filter(|number| !was_missing(*number));
+            remembered.for_each(|number| numbers.mark(number, true));
+        }
+        tracker
+    }
+
     /// Where a trade stands; nothing is noted. `here` is what its own connection has shown of the symbol, `before` the
     /// number of the trade that stands before it in its own frame.
     pub fn position(&self, rule: SequenceRule, trade: &Trade<'_>, before: Option<i64>, here: &Recent) -> Position {

@@ -14,7 +14,8 @@ use crate::config::{Config, Feed, Fsync};
 use crate::cores::Plan;
 use crate::interval::{self, ProducerMeasured};
 use crate::kafka::Kafka;
-use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, RouteSpec, StoreSettings};
+use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, RouteSpec, Shown, StoreSettings};
+use crate::resume::Progress;
 use crate::session::backoff::Bounds;
 use crate::spill;
 
@@ -32,6 +33,7 @@ pub(super) fn start(
     plan: &Plan,
     config: &Config,
     rings: &mut Rings,
+    (shown, known): (Option<Arc<Shown>>, &Progress),
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<Remainder>> {
     let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
@@ -42,7 +44,8 @@ pub(super) fn start(
     let connect = connect(config, plan);
     // Threads that are started here inherit the CPUs.
     let core = on_housekeeping(plan, || {
-        let settings = settings((number, plan.producer.len()), config);
+        let reached = shown.map(|shown| (shown, known.clone()));
+        let settings = ProducerSettings { reached, ..settings((number, plan.producer.len()), config) };
         ProducerCore::new(kafka, connect, consumers, (&routes, new_routes), recorder, bell, settings)
     });
     let core = core.map_err(anyhow::Error::msg)?;
@@ -68,6 +71,7 @@ fn settings(of: (usize, usize), config: &Config) -> ProducerSettings {
         max_bytes: config.kafka.queue_bytes,
         when_full: config.limits.ring_full,
         store: dir.map(|dir| store(dir, of, config)),
+        reached: None,
         waits: WAITS,
         wait: config.cores.wait,
         shutdown_timeout: Duration::from_secs(config.kafka.shutdown_timeout_s),

@@ -12,12 +12,16 @@ use crate::avro::SymbolPrefix;
 use crate::clock::Nanos;
 use crate::interval::FeedMeasured;
 use crate::repair::Reason;
+use crate::resume::Reached;
 use crate::sequence::{Observation, Tracker};
 use crate::session::Activity;
 use crate::trade::{Trade, TradeId};
 use crate::twins::Twins;
-use crate::venue::Venue;
 use crate::venue::history::Missing;
+use crate::venue::{SequenceRule, Venue};
+
+/// A frame is received at most so long after its trades, by clocks that may differ.
+const RECEIVED_AFTER_NS: i64 = 10_000_000_000;
 
 /// All symbols of a core.
 #[derive(Default)]
@@ -170,6 +174,31 @@ impl Book {
         }
     }
 
+    /// Goes on from where the symbol was when the run before ended: what was missing then is missing still.
+    pub(super) fn resume<V: Venue>(&mut self, tally: &mut FeedTally, reached: &Reached) {
+        if V::SEQUENCE != SequenceRule::Contiguous {
+            return;
+        }
+        let was_missing = |number| !reached.has(number);
+        self.tracker = Tracker::resumed(V::SEQUENCE, reached.last, was_missing);
+        // By the exchange's clock the trade was earlier than its frame was received.
+        let before = |ns: i64| ns.saturating_sub(RECEIVED_AFTER_NS);
+        self.last_ns = before(reached.last_ns);
+        for hole in &reached.holes {
+            let missing = Missing {
+                first: hole.first,
+                last: hole.last,
+                after_ns: before(hole.after_ns),
+                before_ns: reached.last_ns,
+            };
+            tally.gaps += 1;
+            tally.missing = tally.missing.saturating_add(missing.count());
+            let (symbol, first, last) = (&self.symbol, hole.first, hole.last);
+            tracing::warn!(symbol, first, last, "gap: trades are missing since before the start");
+            self.open_gap(tally, missing);
+        }
+    }
+
     /// From when on a second connection, however often made anew, carries the symbol, they are compared.
     fn compare<V: Venue>(&mut self, seat: usize, twins: &mut Twins) {
         if seat == self.seat && self.firsts.is_none() {
@@ -258,19 +287,26 @@ impl Book {
             _ => return,
         }
         match (&mut self.gaps, observation) {
-            (Some(gaps), Observation::Gap { after, before, .. }) => {
-                let missing = Missing { first: after + 1, last: before - 1, after_ns, before_ns: at_ns };
-                if let Err(gap) = gaps.note(missing, Nanos::now()) {
-                    close(gaps, gap, give_up(Reason::Busy, "too many gaps of the symbol are open"), tally);
-                }
+            (_, Observation::Gap { after, before, .. }) => {
+                self.open_gap(tally, Missing { first: after + 1, last: before - 1, after_ns, before_ns: at_ns });
             }
             (Some(gaps), _) => {
                 for gap in std::mem::take(&mut gaps.open) {
                     close(gaps, gap, give_up(Reason::Restarted, "the exchange counts anew"), tally);
                 }
             }
-            (None, Observation::Gap { .. }) => tally.repairs.given_up[Reason::NoHistory as usize] += 1,
             (None, _) => {}
+        }
+    }
+
+    /// A gap is to be repaired, or counted as one that stays.
+    fn open_gap(&mut self, tally: &mut FeedTally, missing: Missing) {
+        let Some(gaps) = &mut self.gaps else {
+            tally.repairs.given_up[Reason::NoHistory as usize] += 1;
+            return;
+        };
+        if let Err(gap) = gaps.note(missing, Nanos::now()) {
+            close(gaps, gap, give_up(Reason::Busy, "too many gaps of the symbol are open"), tally);
         }
     }
 

@@ -138,6 +138,22 @@ pub fn is_secret(key: &str) -> bool {
 }
 
 impl ProducerSettings {
+    /// The configuration of a client that reads what was produced, as part of no group.
+    pub fn consumer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.log_level = RDKafkaLogLevel::Warning;
+        config.set("client.id", "k2-feed");
+        for (key, value) in &self.librdkafka {
+            config.set(key, value);
+        }
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("group.id", "k2-feed-resume")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "error");
+        config
+    }
+
     /// librdkafka's configuration, every limit named.
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -4,12 +4,13 @@
 //! broker has acknowledged it, not before: then nothing that is on disk is needed any more, and nothing else of its key
 //! is with the client when the next goes there directly.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use foldhash::fast::RandomState;
 
 use crate::record::{Kind, Record};
+use crate::resume::Reached;
 use crate::spill::{Item, Journal, Position, Recovery, Refused, Settings, SpillError};
 
 /// The records of one topic on disk.
@@ -19,6 +20,8 @@ pub(super) struct Backlog {
     kind: Option<Kind>,
     /// How many records wait, by key.
     waiting: HashMap<Box<[u8]>, usize, RandomState>,
+    /// What was on the topic already when an earlier process's records were read.
+    pub(super) there: BTreeMap<String, Reached>,
 }
 
 /// The record to be offered next.
@@ -27,6 +30,8 @@ pub(super) struct Next<'a> {
     pub(super) position: Position,
     /// Whether a process before this one wrote it.
     pub(super) is_earlier: bool,
+    /// Whether it is on the topic already.
+    pub(super) is_there: bool,
     /// The exchange, for its headers.
     pub(super) exchange: &'a [u8],
     /// The record.
@@ -35,16 +40,21 @@ pub(super) struct Next<'a> {
 
 impl Backlog {
     /// Opens the journal in `folder`, with all that an earlier process has left there.
-    pub(super) fn open(settings: &Settings, folder: &Path) -> Result<(Self, Recovery), SpillError> {
+    pub(super) fn open(
+        settings: &Settings,
+        folder: &Path,
+        note: &mut dyn FnMut(&Record<'_>),
+    ) -> Result<(Self, Recovery), SpillError> {
         let settings = Settings { folder: folder.to_path_buf(), ..settings.clone() };
         let (mut waiting, mut kind) = (HashMap::default(), None);
         let (journal, recovery) = Journal::open(settings, LAYOUT, |item| {
             if let Some((_, record)) = split(&item) {
                 kind = Some(record.head.kind);
+                note(&record);
                 *waiting.entry(record.key.into()).or_default() += 1;
             }
         })?;
-        Ok((Backlog { journal, kind, waiting }, recovery))
+        Ok((Backlog { journal, kind, waiting, there: BTreeMap::new() }, recovery))
     }
 
     /// What the records are that were there when it was opened, if there were any.
@@ -85,9 +95,11 @@ impl Backlog {
 
     /// The record to be offered next, which [`Self::advance`] passes.
     pub(super) fn next(&mut self) -> Option<Next<'_>> {
-        let item = self.journal.peek()?;
+        let Self { journal, there, .. } = self;
+        let item = journal.peek()?;
         let (exchange, record) = split(&item)?;
-        Some(Next { position: item.position, is_earlier: item.earlier_run, exchange, record })
+        let is_there = item.earlier_run && record.head.number.is_some_and(|number| has(there, record.key, number));
+        Some(Next { position: item.position, is_earlier: item.earlier_run, is_there, exchange, record })
     }
 
     /// The record that was to be offered next has been.
@@ -143,6 +155,12 @@ impl Backlog {
             }
         })
     }
+}
+
+#[cold]
+fn has(there: &BTreeMap<String, Reached>, key: &[u8], number: i64) -> bool {
+    let reached = std::str::from_utf8(key).ok().and_then(|key| there.get(key));
+    reached.is_some_and(|reached| reached.has(number))
 }
 
 fn leave(waiting: &mut HashMap<Box<[u8]>, usize, RandomState>, key: &[u8]) {

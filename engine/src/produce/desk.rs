@@ -8,6 +8,7 @@ use crate::interval::Recorder;
 use crate::kafka::{Refusal, Report};
 use crate::latency::Hop;
 use crate::record::{Head, Kind, Record, whole};
+use crate::resume::Progress;
 use crate::session::backoff::Bounds;
 use crate::spill::Position;
 
@@ -17,6 +18,7 @@ use super::hold::{Back, Hold};
 use super::in_flight::{Entry, InFlight};
 use super::lane::Lane;
 use super::pressure::Pressure;
+use super::reached::Table;
 use super::route::{CONNECTION, EXCHANGE, REASON, Route, RouteSpec};
 use super::store::Store;
 
@@ -35,6 +37,8 @@ pub(super) struct Desk {
     /// Whether something stands in the way of some records: then each is looked at.
     pub(super) is_obstructed: bool,
     pub(super) pressure: Pressure,
+    /// How far each symbol is, where that is kept.
+    pub(super) reached: Option<Table>,
     /// When the client's queue may be asked for again.
     pub(super) purge_at: Nanos,
     /// The waits before what came back is offered again.
@@ -61,19 +65,33 @@ impl Desk {
         Ok(self.lanes.len() - 1)
     }
 
-    /// What an earlier process left on disk goes first. Of topics that are not fed any more, too.
-    pub(super) fn recover(&mut self, client: &mut impl Client) -> Result<(), String> {
+    /// What an earlier process left on disk goes first, of topics that are not fed any more, too. What `known` says is on the
+    /// topics already does not go again.
+    pub(super) fn recover(&mut self, client: &mut impl Client, known: &Progress) -> Result<(), String> {
         for topic in self.store.as_ref().map(Store::left).unwrap_or_default() {
             // What its records are, they say themselves.
             self.lane(client, &topic, Kind::Raw)?;
         }
         for lane in 0..self.lanes.len() {
+            if let (Some(reached), Some(topic)) = (&mut self.reached, known.topics.get(&self.lanes[lane].name)) {
+                reached.begin(lane, topic);
+            }
             if let Some(kind) = self.backlog(lane).and_then(|backlog| backlog.kind()) {
                 self.lanes[lane].kind = kind;
                 self.is_obstructed = true;
             }
+            let Lane { name, backlog: Some(backlog), .. } = &mut self.lanes[lane] else { continue };
+            backlog.there = known.topics.get(name).map(|topic| topic.symbols.clone()).unwrap_or_default();
         }
+        self.show();
         Ok(())
+    }
+
+    /// Shows how far each symbol is.
+    pub(super) fn show(&mut self) {
+        if let Some(reached) = &mut self.reached {
+            reached.show(self.lanes.iter().map(|lane| lane.name.as_str()));
+        }
     }
 
     /// What a report says of a record is noted: it leaves, or goes again.
@@ -90,6 +108,9 @@ impl Desk {
         measured.hops.record(Hop::Ack, entry.handed, now);
         if let Some(received) = entry.received {
             measured.hops.record(Hop::Total, received, now);
+        }
+        if let (Some(reached), Some(number)) = (&mut self.reached, entry.number) {
+            reached.acked(entry.lane as usize, report.key, number, entry.received_unix_ns, report.place);
         }
         if self.is_obstructed {
             self.lanes[entry.lane as usize].has_taken();
@@ -176,7 +197,13 @@ impl Desk {
     pub(super) fn backlog(&mut self, lane: usize) -> Option<&mut Backlog> {
         let Lane { name, backlog, .. } = &mut self.lanes[lane];
         if backlog.is_none() {
-            *backlog = self.store.as_mut()?.open(name, &mut self.recorder.now.tally);
+            let reached = &mut self.reached;
+            let mut note = |record: &Record<'_>| {
+                if let (Some(reached), Some(number)) = (&mut *reached, record.head.number) {
+                    reached.note(lane, record.key, number, record.head.received_unix_ns);
+                }
+            };
+            *backlog = self.store.as_mut()?.open(name, &mut self.recorder.now.tally, &mut note);
         }
         backlog.as_mut()
     }
@@ -198,6 +225,7 @@ impl Desk {
             lane.lost = lost;
         }
         debug_assert!(tally.holds(), "{tally:?}");
+        self.show();
     }
 }
 

@@ -119,6 +119,13 @@ impl Desk {
             let Some(backlog) = &mut way.backlog else { break };
             let Some(next) = backlog.next() else { break };
             let record = next.record;
+            if next.is_there {
+                let (position, key) = (next.position, record.key.to_vec());
+                backlog.advance();
+                backlog.settle(position, &key);
+                self.recorder.now.tally.acked[way.kind as usize] += 1;
+                continue;
+            }
             let bytes = record.len() + HEADER_BYTES;
             let mut entry = Entry::of(&record.head, lane, bytes, now);
             entry.on_disk = Some(next.position);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::accounting::ProducerTally;
 use crate::clock::Nanos;
+use crate::record::Record;
 use crate::spill::{Damage, Settings};
 use crate::throttle::Throttle;
 
@@ -48,8 +49,14 @@ impl Store {
     }
 
     /// The journal of a topic, with what is in it.
-    pub(super) fn open(&mut self, topic: &str, tally: &mut ProducerTally) -> Option<Backlog> {
-        match Backlog::open(&self.settings.journal, &self.settings.folder.join(topic)) {
+    /// `note` is told each record that is there.
+    pub(super) fn open(
+        &mut self,
+        topic: &str,
+        tally: &mut ProducerTally,
+        note: &mut dyn FnMut(&Record<'_>),
+    ) -> Option<Backlog> {
+        match Backlog::open(&self.settings.journal, &self.settings.folder.join(topic), note) {
             Ok((backlog, recovery)) => {
                 if let Some(kind) = backlog.kind() {
                     tally.recovered[kind as usize] += backlog.len();

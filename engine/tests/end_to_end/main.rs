@@ -4,6 +4,7 @@
 
 mod child;
 mod configuration;
+mod crash;
 mod demo;
 mod failures;
 mod losses;

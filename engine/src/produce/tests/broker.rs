@@ -187,7 +187,7 @@ impl Client for FakeClient {
         while let Some((sent, refused, may_have_arrived)) = self.reports.pop_front() {
             let Sent { tag, key, value, headers } = &sent;
             let (refusal, headers) = (refused.map(Refusal), Headers::List(headers));
-            on_report(Report { tag: *tag, refusal, may_have_arrived, key, value, headers });
+            on_report(Report { tag: *tag, refusal, place: None, may_have_arrived, key, value, headers });
             count += 1;
         }
         count

@@ -68,6 +68,7 @@ fn settings(policy: Policy, folder: &TempDir) -> ProducerSettings {
         max_bytes: 1 << 20,
         when_full: if policy == Policy::DropOldest { RingFull::DropOldest } else { RingFull::StopReading },
         store: (policy != Policy::Ring).then_some(store),
+        reached: None,
         waits: Bounds { min: Duration::from_micros(50), max: Duration::from_micros(400) },
         wait: Wait::Spin,
         shutdown_timeout: Duration::ZERO,
@@ -259,7 +260,7 @@ impl World {
         let tally = &self.past;
         let dropped: u64 = tally.dropped.iter().sum();
         // Those that are dead letters were dropped or arrived as such.
-        assert!(missing as u64 <= dropped, "{missing} are missing, {dropped} were dropped");
+        assert!(missing as u64 <= dropped, "{missing} are missing: {tally:?}");
         assert!(self.policy == Policy::DropOldest || dropped == 0);
         assert!(twice <= tally.delivery.possible_duplicates, "{twice} are there twice: {tally:?}");
         let none = Vec::new();

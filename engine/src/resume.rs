@@ -1,0 +1,223 @@
+//! How far each symbol's trades have come to Kafka, kept in the state folder, so that the next run goes on from there.
+//!
+//! Once a second the highest number that the broker has acknowledged of each symbol, those below it that it has not, and how
+//! far each partition was written are written to a file, beside it first and then in its place. At the next start what was
+//! acknowledged since is read from the topics themselves ([`tail`]), and what waits in the journals is added: all that is
+//! missing then is a gap like any other, which is repaired from the exchange's history where it has one, and nothing that
+//! is there is published again.
+
+pub mod tail;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sequence::REMEMBERED;
+
+/// The file in the state folder.
+const FILE: &str = "reached.json";
+/// The version of its form.
+const VERSION: u32 = 1;
+/// Most gaps that are kept of a symbol; of more, the oldest are given up.
+const MOST_HOLES: usize = 64;
+
+/// How far one symbol has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The highest number that was acknowledged.
+    pub last: i64,
+    /// When its frame was received, nanoseconds since the Unix epoch.
+    pub last_ns: i64,
+    /// Numbers below it that were not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<Hole>,
+}
+
+/// Numbers that are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hole {
+    /// The first of them.
+    pub first: i64,
+    /// The last of them.
+    pub last: i64,
+    /// When the frame of the trade before them was received, nanoseconds since the Unix epoch.
+    pub after_ns: i64,
+}
+
+impl Reached {
+    /// Begins with a number.
+    pub fn at(number: i64, received_ns: i64) -> Self {
+        Reached { last: number, last_ns: received_ns, holes: Vec::new() }
+    }
+
+    /// A number has come.
+    #[inline]
+    pub fn add(&mut self, number: i64, received_ns: i64) {
+        if number == self.last.wrapping_add(1) {
+            (self.last, self.last_ns) = (number, received_ns);
+        } else if number != self.last {
+            self.add_out_of_order(number, received_ns);
+        }
+    }
+
+    #[cold]
+    fn add_out_of_order(&mut self, number: i64, received_ns: i64) {
+        if number > self.last {
+            if self.holes.len() == MOST_HOLES {
+                self.holes.remove(0);
+            }
+            self.holes.push(Hole { first: self.last + 1, last: number - 1, after_ns: self.last_ns });
+            (self.last, self.last_ns) = (number, received_ns);
+            return;
+        }
+        let Some(place) = self.holes.iter().position(|hole| (hole.first..=hole.last).contains(&number)) else {
+            if number.abs_diff(self.last) >= REMEMBERED as u64 {
+                // The exchange counts anew.
+                *self = Reached::at(number, received_ns);
+            }
+            return;
+        };
+        let Hole { first, last, after_ns } = self.holes.remove(place);
+        let parts = [(first, number - 1), (number + 1, last)];
+        let rest = parts.into_iter().filter(|(first, last)| first <= last);
+        let rest: Vec<_> = rest.map(|(first, last)| Hole { first, last, after_ns }).collect();
+        self.holes.splice(place..place, rest);
+    }
+
+    /// Whether the number has come.
+    pub fn has(&self, number: i64) -> bool {
+        number <= self.last && !self.holes.iter().any(|hole| (hole.first..=hole.last).contains(&number))
+    }
+}
+
+/// One topic of trades.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topic {
+    /// By partition, the offset behind the last record that was acknowledged.
+    pub offsets: BTreeMap<i32, i64>,
+    /// By the exchange's symbol.
+    pub symbols: BTreeMap<String, Reached>,
+}
+
+/// All topics of trades.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    version: u32,
+    /// By name.
+    pub topics: BTreeMap<String, Topic>,
+}
+
+/// The file.
+pub struct ProgressFile {
+    path: PathBuf,
+    written: Progress,
+}
+
+impl ProgressFile {
+    /// The file in the state folder `dir`, and what stands in it. One that cannot be read is told, and begun anew.
+    pub fn open(dir: &Path) -> Self {
+        let path = dir.join(FILE);
+        let read = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice::<Progress>(&bytes).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::default()),
+            Err(error) => Err(error.to_string()),
+        };
+        let known = read.and_then(|read| match read.version {
+            VERSION => Ok(read),
+            _ if read.topics.is_empty() => Ok(read),
+            other => Err(format!("it is of version {other}, this build reads {VERSION}")),
+        });
+        let written = known.unwrap_or_else(|error| {
+            tracing::error!(
+                file = %path.display(),
+                "how far the run before came cannot be read ({error}): what is missing since is not noticed"
+            );
+            Progress::default()
+        });
+        ProgressFile { path, written }
+    }
+
+    /// What stands in the file.
+    pub fn progress(&self) -> &Progress {
+        &self.written
+    }
+
+    /// Writes it, if it has changed. A process that dies meanwhile leaves the old or the new one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&mut self, progress: Progress) -> io::Result<()> {
+        let progress = Progress { version: VERSION, ..progress };
+        if progress == self.written {
+            return Ok(());
+        }
+        let new = self.path.with_extension("json.new");
+        let mut file = File::create(&new)?;
+        file.write_all(&serde_json::to_vec(&progress)?)?;
+        fs::rename(&new, &self.path)?;
+        self.written = progress;
+        Ok(())
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_has_come_is_known_in_whatever_order_it_came() {
+        let mut random = fastrand::Rng::with_seed(6);
+        for _ in 0..200 {
+            let mut numbers: Vec<i64> = (1..60).filter(|_| random.u32(..4) > 0).collect();
+            let places = numbers.len();
+            for _ in 0..random.usize(..20) {
+                let place = random.usize(1..places);
+                numbers.swap(place - 1, place);
+            }
+            let first = numbers[0];
+            let (mut reached, mut seen) = (Reached::at(first, first), BTreeSet::from([first]));
+            for number in &numbers[1..] {
+                reached.add(*number, *number);
+                // What was before the first is not known to be missing.
+                seen.insert(*number);
+                let highest = *seen.last().unwrap();
+                assert_eq!((reached.last, reached.last_ns), (highest, highest));
+                for one in first..=highest {
+                    assert_eq!(reached.has(one), seen.contains(&one), "{one} of {numbers:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_gaps_are_given_up() {
+        let mut reached = Reached::at(0, 0);
+        (1..=70).for_each(|number| reached.add(number * 2, number));
+        assert_eq!((reached.holes.len(), reached.holes[0].first), (64, 13));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = ProgressFile::open(dir.path());
+        assert_eq!(file.progress(), &Progress::default());
+        let mut reached = Reached::at(7, 70);
+        reached.add(9, 90);
+        let topic = Topic { offsets: [(0, 12)].into(), symbols: [("BTCUSDT".to_string(), reached)].into() };
+        let progress = Progress { version: VERSION, topics: [("trades".to_string(), topic)].into() };
+        file.write(progress.clone()).unwrap();
+        assert_eq!(ProgressFile::open(dir.path()).progress(), &progress);
+        fs::write(file.path(), "{").unwrap();
+        assert_eq!(ProgressFile::open(dir.path()).progress(), &Progress::default());
+    }
+}
