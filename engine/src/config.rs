@@ -19,8 +19,10 @@ use serde::Serialize;
 use url::Url;
 
 use crate::cores::{Choice, Wait, Wish};
+use crate::kafka::security::Security;
 use crate::kafka::settings::{Compression, ProducerSettings, is_secret};
-use crate::registry::SubjectNameStrategy;
+use crate::registry::{Access, SubjectNameStrategy};
+use crate::secret::HIDDEN;
 use crate::session::backoff::Bounds;
 use crate::session::breaker::Patience;
 pub use error::{ConfigErrors, Misconfigured};
@@ -60,6 +62,8 @@ pub struct Kafka {
     /// Where schemas are registered.
     #[serde(serialize_with = "without_password")]
     pub schema_registry_url: Url,
+    /// How it is asked.
+    pub registry_access: Access,
     /// Under which subjects.
     pub subject_name_strategy: SubjectNameStrategy,
     /// Whether a schema that is not registered is.
@@ -84,6 +88,8 @@ pub struct Kafka {
     pub message_timeout_ms: Option<u64>,
     /// How long to wait for the broker at the end, in seconds.
     pub shutdown_timeout_s: u64,
+    /// How connections are secured.
+    pub security: Security,
     /// Passed through to librdkafka.
     #[serde(serialize_with = "without_secrets")]
     pub librdkafka: BTreeMap<String, String>,
@@ -240,6 +246,7 @@ impl Config {
             queue_bytes: self.kafka.queue_bytes,
             message_timeout: self.kafka.message_timeout_ms.map(Duration::from_millis),
             message_max_bytes: self.limits.max_frame_bytes,
+            security: self.kafka.security.clone(),
             librdkafka: self.kafka.librdkafka.clone(),
         }
     }
@@ -297,7 +304,7 @@ fn without_secrets<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer
-        .collect_map(settings.iter().map(|(key, value)| (key, if is_secret(key) { "***" } else { value.as_str() })))
+        .collect_map(settings.iter().map(|(key, value)| (key, if is_secret(key) { HIDDEN } else { value.as_str() })))
 }
 
 #[cfg(test)]

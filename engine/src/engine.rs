@@ -26,6 +26,7 @@ use crate::feed::outside::Machine;
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::interval::{self, Collector};
 use crate::kafka::Kafka;
+use crate::kafka::security::Security;
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
 use crate::produce::{NewRoute, Remainder};
@@ -326,8 +327,21 @@ fn open_state(config: &Config) -> Result<Option<StateFolder>, String> {
     config.state.dir.as_deref().map(StateFolder::open).transpose()
 }
 
-/// Trades that come unencrypted from elsewhere can be changed on the way.
+/// Trades that come unencrypted from elsewhere can be changed on the way, and a password can be read.
 fn warn_of_plain_text(config: &Config) {
+    let Security { protocol, login, .. } = &config.kafka.security;
+    if login.is_some() && !protocol.is_encrypted() {
+        tracing::warn!(
+            protocol = protocol.name(),
+            "the login to Kafka is not encrypted: set kafka.security.protocol to \"sasl_ssl\""
+        );
+    }
+    if config.kafka.registry_access.login.is_some()
+        && !is_loopback(&config.kafka.schema_registry_url)
+        && config.kafka.schema_registry_url.scheme() == "http"
+    {
+        tracing::warn!("the registry's password is not encrypted: set kafka.schema_registry_url to https://");
+    }
     for feed in &config.feeds {
         for url in feed.urls().filter(|url| url.scheme() == "ws" && !is_loopback(url)) {
             tracing::warn!(url = %shown(url), "the connection is not encrypted: use wss:// for anything but a simulator");

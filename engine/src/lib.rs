@@ -53,6 +53,7 @@ pub mod repair;
 pub mod report;
 pub mod resume;
 pub mod run;
+pub mod secret;
 pub mod sequence;
 pub mod session;
 pub mod signals;

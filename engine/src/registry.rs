@@ -5,6 +5,7 @@
 //! Redpanda and the embedded one all answer it. It blocks and allocates as it likes: it runs before
 //! the first socket is opened, never on the hot path.
 
+mod access;
 pub mod cache;
 mod difference;
 mod error;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::json;
 
+pub use access::{Access, Login};
 pub use error::RegistryError;
 use http::Transport;
 pub use subject::{SubjectNameStrategy, value_subject};
@@ -59,7 +61,15 @@ impl RegistryClient {
     /// # Errors
     /// [`RegistryError::BadUrl`] when it is not an http or https URL with a host.
     pub fn new(base_url: &str) -> Result<Self, RegistryError> {
-        Self::with_timeouts(base_url, CONNECT_TIMEOUT, ANSWER_TIMEOUT)
+        Self::with_access(base_url, &Access::default())
+    }
+
+    /// As [`RegistryClient::new`], for a registry that wants more than its URL.
+    ///
+    /// # Errors
+    /// As [`RegistryClient::new`], and [`RegistryError::BadCa`].
+    pub fn with_access(base_url: &str, access: &Access) -> Result<Self, RegistryError> {
+        Ok(Self { transport: Transport::new(base_url, access, CONNECT_TIMEOUT, ANSWER_TIMEOUT)? })
     }
 
     /// As [`RegistryClient::new`], with own limits for connecting and for one whole answer.
@@ -67,7 +77,7 @@ impl RegistryClient {
     /// # Errors
     /// As [`RegistryClient::new`].
     pub fn with_timeouts(base_url: &str, connect: Duration, answer: Duration) -> Result<Self, RegistryError> {
-        Ok(Self { transport: Transport::new(base_url, connect, answer)? })
+        Ok(Self { transport: Transport::new(base_url, &Access::default(), connect, answer)? })
     }
 
     /// Makes sure that `schema` is registered under `subject` and returns its id, the one that goes

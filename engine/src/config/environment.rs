@@ -1,11 +1,14 @@
 //! The `K2_*` variables, those of the handler before this one.
 
+mod credentials;
+
 use std::collections::BTreeMap;
 
 use super::error::Errors;
 use super::file::{Feed, File};
 use super::source::Source;
 use crate::nearest::nearest;
+use crate::secret::Secret;
 use crate::venue::Protocol;
 
 const EXCHANGE: &str = "K2_EXCHANGE";
@@ -36,6 +39,11 @@ impl Variables {
         let value = self.0.get(name)?.trim().to_string();
         Some((value, Source::Variable(name.to_string())))
     }
+
+    /// As it is: spaces may belong to it.
+    fn secret(&self, name: &str) -> Option<(Secret, Source)> {
+        Some((Secret::new(self.0.get(name)?), Source::Variable(name.to_string())))
+    }
 }
 
 /// Lays the variables over what the file gave.
@@ -51,6 +59,7 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         file.kafka.schema_registry_url = Some(url);
         file.origins.set("kafka.schema_registry_url", source);
     }
+    credentials::apply(file, &variables, errors);
     if let Some((exchange, source)) = variables.get(EXCHANGE) {
         feed_only(file, &exchange.to_lowercase(), &source);
     }
@@ -152,7 +161,7 @@ fn name_unknown(variables: &BTreeMap<String, String>) {
     ];
     let of_exchange = |exchange| [url_variable(exchange), rest_url_variable(exchange)];
     let urls: Vec<String> = Protocol::ALL.iter().flat_map(|protocol| of_exchange(protocol.exchange())).collect();
-    let known = || known.into_iter().chain(urls.iter().map(String::as_str));
+    let known = || known.into_iter().chain(credentials::ALL).chain(urls.iter().map(String::as_str));
     for name in variables.keys().filter(|name| known().all(|known| known != name.as_str())) {
         match nearest(name, known()) {
             Some(nearest) => tracing::warn!("{name} is not known, did you mean {nearest}?"),

@@ -72,14 +72,24 @@ impl<'a> Section<'a> {
         Section { name, origins, errors }
     }
 
+    /// A table of the same file.
+    pub(super) fn beside(&mut self, name: &'static str) -> Section<'_> {
+        Section { name, origins: self.origins, errors: self.errors }
+    }
+
+    /// A key with its table: `kafka.linger_us`.
+    pub(super) fn full(&self, key: &str) -> String {
+        format!("{}.{key}", self.name)
+    }
+
     /// Something is wrong with the value of a key.
     pub(super) fn wrong(&mut self, key: &str, value: impl fmt::Display, what: impl fmt::Display) {
-        self.said(&[key], format!("{}.{key} = {value}: {what}", self.name));
+        self.said(&[key], format!("{} = {value}: {what}", self.full(key)));
     }
 
     /// In words of its own. Blamed is the first of the `keys` that is given.
     pub(super) fn said(&mut self, keys: &[&str], what: impl Into<String>) {
-        let mut sources = keys.iter().map(|key| self.origins.of(&format!("{}.{key}", self.name)));
+        let mut sources = keys.iter().map(|key| self.origins.of(&self.full(key)));
         let given = sources.find(|source| **source != Source::Default);
         self.errors.at(given.unwrap_or(&Source::Default), what);
     }

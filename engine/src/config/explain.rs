@@ -1,22 +1,24 @@
 //! The configuration that holds, written as TOML, with where each value comes from and what it comes to.
 
+mod security;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::error::{Errors, Misconfigured, placed};
+use super::file::File;
 use super::source::{Origins, Source};
 use super::{Config, ConfigErrors, Feed, Kafka, Raw, Session, environment, file, instruments, resolve, shown};
 use crate::cores::CpuSet;
 use crate::kafka::settings::is_secret;
+use crate::secret::HIDDEN;
 use crate::venue::Protocol;
 
 /// Comments stand in this column where lines leave room.
 const COMMENT_COLUMN: usize = 56;
-/// What stands for a secret.
-const SECRET: &str = "***";
 
 /// A configuration, and where its values come from. Shown, it is TOML that resolves to the same again, but for its
 /// secrets, which are not shown.
@@ -89,7 +91,7 @@ fn read(file: Option<&Path>) -> (Option<file::File>, Errors) {
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Explained { config, given } = self;
-        show_kafka(f, &config.kafka, &given.origins)?;
+        show_kafka(f, &config.kafka, given)?;
         for (feed, given) in config.feeds.iter().zip(&given.feed) {
             show_feed(f, feed, given, config.repair.enabled)?;
         }
@@ -119,7 +121,7 @@ impl fmt::Display for Explained {
 
         writeln!(f, "\n[state]")?;
         match &config.state.dir {
-            Some(dir) => Table { prefix: "state.", origins: &given.origins }.line(f, "dir", lasting(dir))?,
+            Some(dir) => Table { prefix: "state.", origins: &given.origins }.path(f, "dir", dir)?,
             None => without(f, "dir", "default: nothing survives the engine")?,
         }
 
@@ -133,22 +135,19 @@ impl fmt::Display for Explained {
 
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
-            Some(path) => Table { prefix: "tls.", origins: &given.origins }.line(f, "extra_ca", lasting(path)),
+            Some(path) => Table { prefix: "tls.", origins: &given.origins }.path(f, "extra_ca", path),
             None => without(f, "extra_ca", "default: the system's roots alone"),
         }
     }
 }
 
-/// A path as it can be kept in a file of another folder.
-fn lasting(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> fmt::Result {
+fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, given: &File) -> fmt::Result {
+    let origins = &given.origins;
     let table = Table { prefix: "kafka.", origins };
     writeln!(f, "[kafka]")?;
     table.line(f, "bootstrap_servers", &kafka.bootstrap_servers)?;
     table.address(f, "schema_registry_url", &kafka.schema_registry_url)?;
+    security::show_registry(f, &table, &kafka.registry_access, &given.kafka)?;
     table.line(f, "subject_name_strategy", kafka.subject_name_strategy)?;
     table.line(f, "register_schemas", kafka.register_schemas)?;
     table.line(f, "registry_wait_s", kafka.registry_wait_s)?;
@@ -163,12 +162,13 @@ fn show_kafka(f: &mut fmt::Formatter<'_>, kafka: &Kafka, origins: &Origins) -> f
         None => without(f, "message_timeout_ms", "default: as long as it takes")?,
     }
     table.line(f, "shutdown_timeout_s", kafka.shutdown_timeout_s)?;
+    security::show(f, &kafka.security, given)?;
     if !kafka.librdkafka.is_empty() {
         writeln!(f, "\n[kafka.librdkafka]")?;
     }
     let table = Table { prefix: "kafka.librdkafka.", origins };
     kafka.librdkafka.iter().try_for_each(|(key, value)| match is_secret(key) {
-        true => commented(f, &pair(key, SECRET)?, &hidden(table.source(key))),
+        true => commented(f, &pair(key, HIDDEN)?, &hidden(table.source(key))),
         false => table.line(f, key, value),
     })
 }
@@ -259,6 +259,11 @@ impl Table<'_> {
     /// A key with its value and where that comes from.
     fn line(&self, f: &mut fmt::Formatter<'_>, key: &str, value: impl Serialize) -> fmt::Result {
         commented(f, &pair(key, value)?, &self.source(key).to_string())
+    }
+
+    /// As [`Self::line`], of a file, so that what is shown can be kept in another folder.
+    fn path(&self, f: &mut fmt::Formatter<'_>, key: &str, path: &Path) -> fmt::Result {
+        self.line(f, key, std::path::absolute(path).unwrap_or_else(|_| path.into()))
     }
 
     /// As [`Self::line`], of an address, whose password is not shown.

@@ -11,9 +11,11 @@ use super::error::Errors;
 use super::source::{Enclosing, Lines, Origins, Source, WHOLE, enclosing, line_at};
 use super::{Fsync, Raw, RingFull};
 use crate::cores::{Choice, Wait};
+use crate::kafka::security::{Mechanism, Protocol};
 use crate::kafka::settings::Compression;
 use crate::nearest::nearest;
 use crate::registry::SubjectNameStrategy;
+use crate::secret::Secret;
 use crate::venue::TimeUnit;
 
 /// The whole file.
@@ -42,6 +44,12 @@ pub(super) struct Kafka {
     pub(super) subject_name_strategy: Option<SubjectNameStrategy>,
     pub(super) register_schemas: Option<bool>,
     pub(super) registry_wait_s: Option<u64>,
+    pub(super) registry_username: Option<String>,
+    pub(super) registry_password_file: Option<PathBuf>,
+    pub(super) registry_ca: Option<PathBuf>,
+    /// Only from the environment.
+    #[serde(skip)]
+    pub(super) registry_password: Option<Secret>,
     pub(super) create_topics: Option<bool>,
     pub(super) partitions: Option<i32>,
     pub(super) compression: Option<Compression>,
@@ -51,6 +59,32 @@ pub(super) struct Kafka {
     pub(super) message_timeout_ms: Option<u64>,
     pub(super) shutdown_timeout_s: Option<u64>,
     pub(super) librdkafka: BTreeMap<String, toml::Value>,
+    pub(super) security: Security,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Security {
+    pub(super) protocol: Option<Protocol>,
+    pub(super) mechanism: Option<Mechanism>,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    /// Only from the environment.
+    #[serde(skip)]
+    pub(super) password: Option<Secret>,
+}
+
+impl Kafka {
+    /// The files that it names.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let security = &mut self.security;
+        let secured = [&mut security.password_file, &mut security.ca, &mut security.certificate, &mut security.key];
+        let registry = [&mut self.registry_password_file, &mut self.registry_ca];
+        secured.into_iter().chain(registry).flatten()
+    }
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -162,6 +196,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
     match table {
         "" => serde_introspect::<File>(),
         "kafka" => serde_introspect::<Kafka>(),
+        "kafka.security" => serde_introspect::<Security>(),
         "feed" => serde_introspect::<Feed>(),
         "cores" => serde_introspect::<Cores>(),
         "limits" => serde_introspect::<Limits>(),
@@ -218,7 +253,7 @@ pub(super) fn read(path: &Path, errors: &mut Errors) -> Option<File> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let named = file.feed.iter_mut().filter_map(|feed| feed.instruments.as_mut()).chain(&mut file.tls.extra_ca);
     let named = named.chain(file.state.dir.as_mut().filter(|dir| !dir.as_os_str().is_empty()));
-    named.for_each(|named| *named = folder.join(&*named));
+    named.chain(file.kafka.paths()).for_each(|named| *named = folder.join(&*named));
     Some(file)
 }
 
@@ -312,10 +347,9 @@ fn name_unknown(name: &str, lines: &Lines, unknown: &[Vec<String>], errors: &mut
 }
 
 fn unknown_key(path: &[String]) -> String {
-    let table = if path.len() > 1 { path[0].as_str() } else { "" };
-    let key = path.last().map_or("", String::as_str);
+    let (key, tables) = path.split_last().map_or(("", path), |(key, tables)| (key.as_str(), tables));
     let full = joined(path);
-    let known = keys(table);
+    let known = keys(&joined(tables));
     match nearest(key, known.iter().copied()) {
         Some(nearest) => format!("unknown key {full}, did you mean {nearest}?"),
         None => format!("unknown key {full}. Known are: {}", known.join(", ")),

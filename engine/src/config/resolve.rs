@@ -4,6 +4,7 @@
 mod alternatives;
 mod feeds;
 mod kafka;
+mod security;
 mod session;
 mod spill;
 mod topics;

@@ -43,7 +43,10 @@ pub(super) fn register(
     let strategy = config.kafka.subject_name_strategy;
     let subjects: Vec<_> = feeds.iter().map(|feed| strategy.subject(&feed.topic)).collect();
     let mut start = Start {
-        client: Arc::new(RegistryClient::new(config.kafka.schema_registry_url.as_str())?),
+        client: Arc::new(RegistryClient::with_access(
+            config.kafka.schema_registry_url.as_str(),
+            &config.kafka.registry_access,
+        )?),
         missing: if config.kafka.register_schemas { Missing::Register } else { Missing::Refuse },
         wait: wait.longest,
         cache: state.map(|state| IdCache::open(state.dir())),

@@ -7,6 +7,9 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Serialize};
 
+use super::security::Security;
+use crate::secret::HIDDEN;
+
 /// Settings that the engine's promises rest on; to pass them through is an error.
 const PROMISED: [(&str, &str, &str); 4] = [
     ("enable.idempotence", "true", "no duplicates, and order kept"),
@@ -16,7 +19,7 @@ const PROMISED: [(&str, &str, &str); 4] = [
 ];
 
 /// Settings that have a key of their own in `feed.toml`, or are the engine's business.
-const OURS: [(&str, &str); 8] = [
+const OURS: [(&str, &str); 17] = [
     ("bootstrap.servers", "set kafka.bootstrap_servers"),
     ("compression.type", "set kafka.compression"),
     ("linger.ms", "set kafka.linger_us"),
@@ -25,15 +28,27 @@ const OURS: [(&str, &str); 8] = [
     ("message.timeout.ms", "set kafka.message_timeout_ms"),
     ("transactional.id", "the engine uses no transactions"),
     ("message.max.bytes", "it follows from max_frame_bytes"),
+    ("security.protocol", "set kafka.security.protocol"),
+    ("sasl.mechanism", "set kafka.security.mechanism"),
+    ("sasl.username", "set kafka.security.username"),
+    ("sasl.password", "set kafka.security.password_file, or the variable K2_KAFKA_PASSWORD"),
+    ("ssl.ca.location", "set kafka.security.ca"),
+    ("ssl.certificate.location", "set kafka.security.certificate"),
+    ("ssl.key.location", "set kafka.security.key"),
+    ("enable.ssl.certificate.verification", VERIFIED),
+    ("ssl.endpoint.identification.algorithm", VERIFIED),
 ];
 
+const VERIFIED: &str = "certificates are always verified; to trust a root of your own, set kafka.security.ca";
+
 /// Other names of the same settings.
-const ALIASES: [(&str, &str); 5] = [
+const ALIASES: [(&str, &str); 6] = [
     ("request.required.acks", "acks"),
     ("compression.codec", "compression.type"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("metadata.broker.list", "bootstrap.servers"),
     ("delivery.timeout.ms", "message.timeout.ms"),
+    ("sasl.mechanisms", "sasl.mechanism"),
 ];
 
 /// How batches of records are compressed.
@@ -93,6 +108,8 @@ pub struct ProducerSettings {
     pub message_timeout: Option<Duration>,
     /// Longest record, in bytes.
     pub message_max_bytes: usize,
+    /// How connections are secured.
+    pub security: Security,
     /// Passed through as they are.
     pub librdkafka: BTreeMap<String, String>,
 }
@@ -119,6 +136,7 @@ fn check_one(key: &str, value: &str) -> Option<String> {
         ));
     }
     if let Some((_, instead)) = OURS.iter().find(|(ours, _)| *ours == name) {
+        let value = if is_secret(key) { HIDDEN } else { value };
         return Some(format!("kafka.librdkafka: {key} = {value:?} is not passed through: {instead}"));
     }
     // Whether librdkafka knows the key and takes the value, only librdkafka can say.
@@ -174,6 +192,7 @@ impl ProducerSettings {
             // 0 is without end: a record that librdkafka keeps is neither overtaken nor there twice.
             .set("message.timeout.ms", self.message_timeout.unwrap_or_default().as_millis().to_string())
             .set("message.max.bytes", (self.message_max_bytes + ENVELOPE).max(1_000_000).to_string());
+        self.security.tell(&mut config);
         config
     }
 }
@@ -194,6 +213,14 @@ mod tests {
         assert!(errors[0].1.contains("kafka.linger_us"), "{errors:?}");
         let errors = check_passed_through(&BTreeMap::from([("linker.ms".into(), "5".into())]));
         assert!(errors[0].1.contains("linker.ms"), "{errors:?}");
+        for (key, instead) in [
+            ("sasl.password", "K2_KAFKA_PASSWORD"),
+            ("sasl.mechanisms", "kafka.security.mechanism"),
+            ("enable.ssl.certificate.verification", "always verified"),
+        ] {
+            let errors = check_passed_through(&BTreeMap::from([(key.into(), "hunter2".into())]));
+            assert!(errors[0].1.contains(instead) && errors[0].1.contains("hunter2") != is_secret(key), "{errors:?}");
+        }
         assert!(check_passed_through(&BTreeMap::from([("batch.size".into(), "65536".into())])).is_empty());
     }
 

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+
+const EXTRA_CA: &str = "extra_ca";
 
 /// The client's TLS settings: the system's roots, and those in the PEM file `extra_ca`. Without any root no
 /// certificate is trusted, which is an error if one `is_needed`.
@@ -17,8 +19,8 @@ pub fn client_config(extra_ca: Option<&Path>, is_needed: bool) -> Result<Arc<Cli
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = extra_ca {
-        let mut added = read_file(path)?.into_iter().map(|certificate| roots.add(certificate));
-        added.try_for_each(|added| added.map_err(|error| wrong(path, error.to_string())))?;
+        let mut added = read_certificates(EXTRA_CA, path)?.into_iter().map(|certificate| roots.add(certificate));
+        added.try_for_each(|added| added.map_err(|error| wrong(EXTRA_CA, path, &error.to_string())))?;
     }
     if roots.is_empty() && is_needed {
         let why = system.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -41,20 +43,38 @@ pub fn client_config(extra_ca: Option<&Path>, is_needed: bool) -> Result<Arc<Cli
 /// A sentence that names the file.
 pub fn certificates(extra_ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut certificates = rustls_native_certs::load_native_certs().certs;
-    certificates.extend(extra_ca.map_or(Ok(Vec::new()), read_file)?);
+    certificates.extend(extra_ca.map_or(Ok(Vec::new()), |path| read_certificates(EXTRA_CA, path))?);
     Ok(certificates)
 }
 
-fn read_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates in the PEM file that `key` of the configuration names: at least one.
+///
+/// # Errors
+/// A sentence that names the key and the file.
+pub fn read_certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(|certificates| certificates.collect());
     let certificates: Vec<_> =
-        read.map_err(|error: pem::Error| wrong(path, format!("{error}: name a PEM file with root certificates")))?;
+        read.map_err(|error: pem::Error| wrong(key, path, &format!("{error}: name a PEM file with certificates")))?;
     match certificates.is_empty() {
-        true => Err(wrong(path, "the file holds no certificate: give one in PEM form".into())),
+        true => Err(wrong(key, path, "the file holds no certificate: give one in PEM form")),
         false => Ok(certificates),
     }
 }
 
-fn wrong(path: &Path, what: String) -> String {
-    format!("extra_ca = {:?}: {what}", path.display())
+/// Sees whether the PEM file that `key` of the configuration names has a private key.
+///
+/// # Errors
+/// A sentence that names the key and the file.
+pub fn check_private_key(key: &str, path: &Path) -> Result<(), String> {
+    match PrivateKeyDer::from_pem_file(path) {
+        Ok(_) => Ok(()),
+        Err(pem::Error::NoItemsFound) => {
+            Err(wrong(key, path, "the file holds no private key: give one in PEM form, not encrypted"))
+        }
+        Err(error) => Err(wrong(key, path, &error.to_string())),
+    }
+}
+
+fn wrong(key: &str, path: &Path, what: &str) -> String {
+    format!("{key} = {:?}: {what}", path.display())
 }

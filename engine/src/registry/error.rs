@@ -26,6 +26,13 @@ pub enum RegistryError {
         reason: String,
     },
 
+    /// The file with its root certificates cannot be used.
+    #[error("{reason}")]
+    BadCa {
+        /// Key, file, and what is wrong with it.
+        reason: String,
+    },
+
     /// No connection, no name, no TLS, or a connection that broke: nothing was answered.
     #[error(
         "schema registry does not answer at {url}: {reason}; check that it runs and that schema_registry_url names its host, port \
@@ -71,8 +78,8 @@ pub enum RegistryError {
 
     /// 401: the registry wants to know who asks.
     #[error(
-        "schema registry wants credentials for {url} (HTTP {status}): {message}; put user and password into schema_registry_url \
-         (https://USER:PASSWORD@HOST), through the environment rather than a file that others read"
+        "schema registry wants other credentials for {url} (HTTP {status}): {message}; set kafka.registry_username and \
+         kafka.registry_password_file, or K2_KAFKA_SCHEMA_REGISTRY_USERNAME and K2_KAFKA_SCHEMA_REGISTRY_PASSWORD"
     )]
     Unauthorized {
         /// The requested URL.

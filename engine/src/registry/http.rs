@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use url::Url;
 
+use super::Access;
 use super::error::{RegistryError, excerpt};
 use crate::net::{http, is_loopback};
+use crate::secret::Secret;
 
 /// Longest answer that is read; schemas are kilobytes, so what is longer does not come from a
 /// registry.
@@ -23,12 +25,19 @@ const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 pub(super) struct Transport {
     base: Url,
     agent: ureq::Agent,
+    /// The header `Authorization`, unless the URL says who asks.
+    authorization: Option<Secret>,
     answer_timeout: Duration,
 }
 
 impl Transport {
     /// Checks the URL; connects to nothing.
-    pub(super) fn new(base_url: &str, connect: Duration, answer: Duration) -> Result<Self, RegistryError> {
+    pub(super) fn new(
+        base_url: &str,
+        access: &Access,
+        connect: Duration,
+        answer: Duration,
+    ) -> Result<Self, RegistryError> {
         let base = parse_base(base_url)?;
         // A redirected POST would become a GET: where it points is said instead.
         let mut config = http::config().timeout_connect(Some(connect)).timeout_global(Some(answer));
@@ -36,9 +45,10 @@ impl Transport {
             config = config.proxy(None);
         }
         if base.scheme() == "https" {
-            config = config.tls_config(TlsConfig::builder().root_certs(system_roots()).build());
+            config = config.tls_config(TlsConfig::builder().root_certs(access.roots()?).build());
         }
-        Ok(Self { base, agent: config.build().into(), answer_timeout: answer })
+        let authorization = access.authorization();
+        Ok(Self { base, agent: config.build().into(), authorization, answer_timeout: answer })
     }
 
     /// The registry's URL, without credentials.
@@ -60,14 +70,17 @@ impl Transport {
         }
         target.set_query(query);
         let shown = without_secret(&target);
+        let authorization = self.authorization.as_ref().map(|value| ("authorization", value.reveal()));
+        let headers = [("accept", CONTENT_TYPE)].into_iter().chain(authorization);
         let sent = match body {
-            Some(body) => self
-                .agent
-                .post(target.as_str())
-                .header("content-type", CONTENT_TYPE)
-                .header("accept", CONTENT_TYPE)
-                .send(body.to_string()),
-            None => self.agent.get(target.as_str()).header("accept", CONTENT_TYPE).call(),
+            Some(body) => {
+                let request = self.agent.post(target.as_str()).header("content-type", CONTENT_TYPE);
+                headers.fold(request, |request, (name, value)| request.header(name, value)).send(body.to_string())
+            }
+            None => {
+                let request = self.agent.get(target.as_str());
+                headers.fold(request, |request, (name, value)| request.header(name, value)).call()
+            }
         };
         let mut response = sent.map_err(|error| self.no_answer(&shown, error))?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -198,17 +211,6 @@ fn without_secret(url: &Url) -> String {
         let _ = shown.set_password(None);
     }
     shown.into()
-}
-
-/// The roots that this machine trusts, so that a registry with a company's certificate is reached
-/// like any other; the web's common ones when the machine has none.
-fn system_roots() -> RootCerts {
-    let found = rustls_native_certs::load_native_certs().certs;
-    if found.is_empty() {
-        return RootCerts::WebPki;
-    }
-    let owned = |der: &[u8]| Certificate::from_der(der).to_owned();
-    RootCerts::from(found.iter().map(|root| owned(root)))
 }
 
 impl fmt::Debug for Transport {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::*;
+use crate::secret::Secret;
 
 const SCHEMA: &str = r#"{"type":"string"}"#;
 
@@ -72,7 +73,7 @@ fn each_refusal_is_its_own_error_with_the_registrys_words() {
     let error = ensure_with(401, "", words);
     assert!(matches!(error, RegistryError::Unauthorized { .. }));
     assert!(text(&error).contains("who are you (error_code 40101)"));
-    assert!(text(&error).contains("USER:PASSWORD"));
+    assert!(text(&error).contains("kafka.registry_username"));
 
     let error = ensure_with(403, "", r#"{"error_code":40301,"message":"not yours"}"#);
     assert!(matches!(error, RegistryError::Forbidden { .. }));
@@ -194,6 +195,20 @@ fn credentials_are_sent_and_never_shown() {
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(!format!("{error:?}").contains("secret"));
     assert!(!format!("{client:?}").contains("secret"), "{client:?}");
+}
+
+#[test]
+fn who_asks_goes_into_the_header_and_nowhere_else() {
+    let canned = canned(vec![(200, "", r#"{"id":7}"#), (200, "", r#"{"schema":"\"string\""}"#)]);
+    let login = Login { username: "alice".into(), password: Secret::new("open: sesame") };
+    let access = Access { login: Some(login), ca: None };
+    let client = RegistryClient::with_access(&canned.url, &access).unwrap();
+    assert_eq!((client.ensure("s", SCHEMA).unwrap(), &*client.schema_by_id(7).unwrap()), (7, "\"string\""));
+    canned.server.join().unwrap();
+    for asked in canned.asked.iter().take(2) {
+        assert!(asked.contains("| Basic YWxpY2U6b3Blbjogc2VzYW1l |"), "{asked}");
+    }
+    assert!(!format!("{client:?} {access:?}").contains("sesame"), "{client:?} {access:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `[kafka]`: where records go.
 
-use super::parse_url;
+use super::{parse_url, security};
 use crate::config::error::Section;
 use crate::config::{Kafka, file};
 use crate::kafka::settings::check_passed_through;
@@ -24,6 +24,8 @@ pub(super) fn resolve(given: &file::Kafka, section: &mut Section<'_>) -> Option<
     let registry = given.schema_registry_url.clone().unwrap_or_else(|| "http://localhost:8081".into());
     let schema_registry_url = parse_url("kafka.schema_registry_url", &registry, &["http", "https"]);
     let schema_registry_url = schema_registry_url.map_err(|error| section.said(&["schema_registry_url"], error));
+    let security = security::resolve(&given.security, &mut section.beside("kafka.security"));
+    let registry_access = security::resolve_registry(given, schema_registry_url.as_ref().ok(), section);
     let compression = given.compression.unwrap_or_default();
     if let Some(fault) = compression.unavailable() {
         section.wrong("compression", format!("{:?}", compression.name()), fault);
@@ -47,6 +49,7 @@ pub(super) fn resolve(given: &file::Kafka, section: &mut Section<'_>) -> Option<
     Some(Kafka {
         bootstrap_servers,
         schema_registry_url: schema_registry_url.ok()?,
+        registry_access,
         subject_name_strategy: given.subject_name_strategy.unwrap_or_default(),
         register_schemas: given.register_schemas.unwrap_or(true),
         registry_wait_s,
@@ -58,6 +61,7 @@ pub(super) fn resolve(given: &file::Kafka, section: &mut Section<'_>) -> Option<
         queue_bytes,
         message_timeout_ms: given.message_timeout_ms,
         shutdown_timeout_s,
+        security,
         librdkafka,
     })
 }

@@ -12,10 +12,16 @@ queue_records = "many"
 compresion = "lz4"
 compression = "brotli"
 register_schemas = 1
+registry_username = "k2-feed"
 [kafka.librdkafka]
 acks = 1
 "compression.codec" = "zstd"
 "linker.ms" = 5
+[kafka.security]
+protocol = "sasl_plaintext"
+mechanism = "plain"
+user = "k2-feed"
+password_file = "/nowhere/password"
 
 [[feed]]
 exchange = "binance"
@@ -66,25 +72,28 @@ feed.toml:5: kafka.queue_records: invalid type: string "many", expected a whole 
 feed.toml:6: unknown key kafka.compresion, did you mean compression?
 feed.toml:7: kafka.compression: unknown variant `brotli`, expected one of `none`, `gzip`, `snappy`, `lz4`, `zstd`
 feed.toml:8: kafka.register_schemas: invalid type: integer `1`, expected a boolean
-feed.toml:10: kafka.librdkafka: acks = "1" would break a promise: it is always "all" (an acknowledged record is on all in-sync replicas). Remove the line
-feed.toml:11: kafka.librdkafka: compression.codec = "zstd" is not passed through: set kafka.compression
-feed.toml:12: kafka.librdkafka: linker.ms = "5": Client config error: No such configuration property: "linker.ms" linker.ms 5: see librdkafka's CONFIGURATION.md
-feed.toml:16: feed binance: symbol "BTC-USDT" is not in Binance's form: write "BTCUSDT"
-feed.toml:16: feed binance: symbol "ETHUSDT" is listed twice: keep one
-feed.toml:17: feed binance: url wss://stream.binance.com:9443/elsewhere: the path "/elsewhere" is not one of Binance's: end it in "/ws" or "/stream" and list the symbols
-feed.toml:18: feed binance: connections = 9: it must be from 1 to 4, that many carry each symbol
-feed.toml:19: feed binance: core = 4: cores.feed = [97] makes 1, numbered from 0: set core to 0 or less, or cores.feed to 5 or more
-feed.toml:20: feed binance: topic = "trades of binance" is no name that Kafka takes: write 1 to 249 letters, digits, '.', '_' and '-'
-feed.toml:26: feed okx: topic_raw = "frames": raw = "off" (feed.toml:25) publishes no frames as received: leave one of them out
-feed.toml:27: feed okx: time_unit is Binance spot's: others have one unit, leave it out
-feed.toml:30: cores.feed: CPU 97 is not available here, the CPUs are 0,1,2,3
-feed.toml:31: cores.producer = 0: at least one is needed
-feed.toml:32: cores.wait: unknown variant `sleep`, expected `park` or `spin`
-feed.toml:35: limits.ring_bytes = 0: a ring holds at least 16 messages of max_frame_bytes = 0: set it to 65536 or more
-feed.toml:36: limits.max_frame_bytes = 0: it must be at least 4096
-feed.toml:39: session.backoff_min_ms = 900: it is more than backoff_max_ms = 750: set it to 750 or less, or backoff_max_ms to 900 or more
-feed.toml:42: state.dir = "/dev/null/state": "/dev/null" is no folder: name a folder that this user may write (K2_STATE_DIR)
-feed.toml:45: extra_ca = "/nowhere/root.pem": I/O error: No such file or directory (os error 2): name a PEM file with root certificates
+feed.toml:9: kafka.registry_username = "k2-feed": its password is not given: set kafka.registry_password_file, or K2_KAFKA_SCHEMA_REGISTRY_USERNAME, K2_KAFKA_SCHEMA_REGISTRY_PASSWORD or K2_KAFKA_SCHEMA_REGISTRY_PASSWORD_FILE
+feed.toml:11: kafka.librdkafka: acks = "1" would break a promise: it is always "all" (an acknowledged record is on all in-sync replicas). Remove the line
+feed.toml:12: kafka.librdkafka: compression.codec = "zstd" is not passed through: set kafka.compression
+feed.toml:13: kafka.librdkafka: linker.ms = "5": Client config error: No such configuration property: "linker.ms" linker.ms 5: see librdkafka's CONFIGURATION.md
+feed.toml:17: unknown key kafka.security.user, did you mean username?
+feed.toml:18: kafka.security.password_file = "/nowhere/password": the file cannot be read: No such file or directory (os error 2): name one that holds the password
+feed.toml:22: feed binance: symbol "BTC-USDT" is not in Binance's form: write "BTCUSDT"
+feed.toml:22: feed binance: symbol "ETHUSDT" is listed twice: keep one
+feed.toml:23: feed binance: url wss://stream.binance.com:9443/elsewhere: the path "/elsewhere" is not one of Binance's: end it in "/ws" or "/stream" and list the symbols
+feed.toml:24: feed binance: connections = 9: it must be from 1 to 4, that many carry each symbol
+feed.toml:25: feed binance: core = 4: cores.feed = [97] makes 1, numbered from 0: set core to 0 or less, or cores.feed to 5 or more
+feed.toml:26: feed binance: topic = "trades of binance" is no name that Kafka takes: write 1 to 249 letters, digits, '.', '_' and '-'
+feed.toml:32: feed okx: topic_raw = "frames": raw = "off" (feed.toml:31) publishes no frames as received: leave one of them out
+feed.toml:33: feed okx: time_unit is Binance spot's: others have one unit, leave it out
+feed.toml:36: cores.feed: CPU 97 is not available here, the CPUs are 0,1,2,3
+feed.toml:37: cores.producer = 0: at least one is needed
+feed.toml:38: cores.wait: unknown variant `sleep`, expected `park` or `spin`
+feed.toml:41: limits.ring_bytes = 0: a ring holds at least 16 messages of max_frame_bytes = 0: set it to 65536 or more
+feed.toml:42: limits.max_frame_bytes = 0: it must be at least 4096
+feed.toml:45: session.backoff_min_ms = 900: it is more than backoff_max_ms = 750: set it to 750 or less, or backoff_max_ms to 900 or more
+feed.toml:48: state.dir = "/dev/null/state": "/dev/null" is no folder: name a folder that this user may write (K2_STATE_DIR)
+feed.toml:51: extra_ca = "/nowhere/root.pem": I/O error: No such file or directory (os error 2): name a PEM file with certificates
 K2_KAFKA_TOPIC_RAW: it is set, but there are 2 feeds: set K2_EXCHANGE too, or use feed.toml alone
 K2_BINANCE_REST_URL: feed binance: rest_url = "ftp://host": "ftp" is not one of https, http: write https://host:port/path
 "#;

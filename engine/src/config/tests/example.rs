@@ -5,16 +5,38 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// Keys that have no default value: what the example has of them is an example.
-const WITHOUT_DEFAULT: [&str; 9] = [
+const WITHOUT_DEFAULT: [&str; 18] = [
     "instruments",
     "canonical",
     "core",
+    "registry_username",
+    "registry_password_file",
+    "registry_ca",
     "message_timeout_ms",
     "librdkafka",
+    "mechanism",
+    "username",
+    "password_file",
+    "ca",
+    "certificate",
+    "key",
     "housekeeping",
     "max_age_s",
     "dir",
     "extra_ca",
+];
+/// Those of them that only hold together, or with a file.
+const TOGETHER: [&str; 10] = [
+    "instruments",
+    "registry_username",
+    "registry_password_file",
+    "registry_ca",
+    "mechanism",
+    "username",
+    "password_file",
+    "ca",
+    "certificate",
+    "key",
 ];
 
 /// The key of a line that is commented out.
@@ -48,6 +70,7 @@ fn every_key_is_there_once_and_none_besides() {
     for name in ["kafka", "cores", "limits", "repair", "session", "state", "spill", "tls"] {
         assert_eq!(keys(&table[name]), known(name), "{name}");
     }
+    assert_eq!(keys(&table["kafka"]["security"]), known("kafka.security"));
 }
 
 #[test]
@@ -66,7 +89,7 @@ fn every_key_is_explained_and_marked_if_it_has_no_default() {
 
 #[test]
 fn what_has_no_default_is_an_example_that_holds() {
-    for key in WITHOUT_DEFAULT.into_iter().filter(|key| *key != "instruments") {
+    for key in WITHOUT_DEFAULT.into_iter().filter(|key| !TOGETHER.contains(key)) {
         let with = load(&in_force(|other| other == key), &[]);
         assert!(with.is_ok() && with != load(EXAMPLE, &[]) || key == "canonical", "{key}: {with:?}");
     }
@@ -76,6 +99,33 @@ fn what_has_no_default_is_an_example_that_holds() {
     std::fs::write(folder.path().join("instruments.yaml"), "instruments: {binance: {symbols: [SOLUSDT]}}").unwrap();
     let config = Config::load(Some(&folder.path().join("feed.toml")), []).unwrap();
     assert_eq!(symbols(&config.feeds[0]), ["SOLUSDT"], "the path is relative to the file that names it");
+}
+
+/// Where TLS is built in: elsewhere most of it is refused.
+#[cfg(feature = "tls")]
+#[test]
+fn what_has_no_default_for_security_holds_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+    for (name, text) in [
+        ("registry-password", "secret"),
+        ("registry-root.pem", &certificate),
+        ("kafka-password", "secret"),
+        ("kafka-root.pem", &certificate),
+        ("k2-feed.pem", &certificate),
+        ("k2-feed.key", &key),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let security = |key: &str| TOGETHER.contains(&key) && key != "instruments";
+    let text = in_force(security).replace("#protocol = \"plaintext\"", "protocol = \"sasl_ssl\"");
+    let text = text.replace("#schema_registry_url = \"http://", "schema_registry_url = \"https://");
+    std::fs::write(folder.path().join("feed.toml"), text).unwrap();
+    let kafka = Config::load(Some(&folder.path().join("feed.toml")), []).unwrap().kafka;
+    let login = kafka.security.login.unwrap();
+    assert_eq!((login.username.as_str(), login.password.reveal()), ("k2-feed", "secret"));
+    assert!(kafka.security.identity.is_some() && kafka.registry_access.ca.is_some());
 }
 
 #[test]
