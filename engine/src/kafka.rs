@@ -2,11 +2,15 @@
 //!
 //! rdkafka's `BaseProducer` takes 262 ns a record and allocates for each record and report; `rd_kafka_produce_batch`
 //! takes half. So records go in and reports come out through rdkafka-sys here, the one file of the engine that talks
-//! C; configuration, client and metadata are rdkafka's.
+//! C besides `said`; configuration, client and metadata are rdkafka's.
 
+mod probe;
+mod reach;
+mod said;
 pub mod security;
 pub mod settings;
 pub mod topics;
+mod trouble;
 
 use std::ffi::{CStr, CString, c_void};
 use std::os::fd::RawFd;
@@ -19,6 +23,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
 use rdkafka_sys as sys;
 
 use crate::bell;
+use said::Said;
 
 /// `RD_KAFKA_PARTITION_UA`, a macro of `rdkafka.h`: the partitioner decides.
 const PARTITION_UNASSIGNED: i32 = -1;
@@ -303,6 +308,24 @@ impl Kafka {
         unsafe { sys::rd_kafka_purge(self.client.native_ptr(), all) };
     }
 
+    /// The next thing that librdkafka has said, as long as nothing was produced: else reports would be lost.
+    fn said(&self) -> Option<Said> {
+        loop {
+            // SAFETY: the queue is live; the event is ours and not used after it is destroyed.
+            unsafe {
+                let event = sys::rd_kafka_queue_poll(self.queue.as_ptr(), 0);
+                if event.is_null() {
+                    return None;
+                }
+                let said = Said::of(event);
+                sys::rd_kafka_event_destroy(event);
+                if said.is_some() {
+                    return said;
+                }
+            }
+        }
+    }
+
     /// Why librdkafka takes no more records, for good: it has lost the order or the identity of those in flight.
     pub fn fatal(&self) -> Option<&str> {
         self.fatal.as_deref()
@@ -334,15 +357,11 @@ impl Kafka {
                             reports += 1;
                         }
                     }
-                    sys::RD_KAFKA_EVENT_ERROR => {
-                        let words = text(sys::rd_kafka_event_error_string(event));
-                        match RDKafkaErrorCode::from(sys::rd_kafka_event_error(event)) {
-                            RDKafkaErrorCode::Fatal => self.fatal = Some(words.into_owned()),
-                            kind => tracing::warn!(?kind, "kafka: {words}"),
-                        }
-                    }
-                    sys::RD_KAFKA_EVENT_LOG => log_line(event),
-                    _ => {}
+                    _ => match Said::of(event) {
+                        Some(Said { error: Some(RDKafkaErrorCode::Fatal), words, .. }) => self.fatal = Some(words),
+                        Some(said) => said.log(),
+                        None => {}
+                    },
                 }
                 sys::rd_kafka_event_destroy(event);
             }
@@ -402,31 +421,4 @@ fn bytes<'a>(start: *mut c_void, len: usize) -> &'a [u8] {
     // SAFETY: only called through `read`, for messages of librdkafka or made above from slices: pointer and length
     // belong together, and the caller ties 'a to the message.
     unsafe { slice::from_raw_parts(start.cast(), len) }
-}
-
-/// # Safety
-/// `words` is null or a C string.
-unsafe fn text<'a>(words: *const std::ffi::c_char) -> std::borrow::Cow<'a, str> {
-    if words.is_null() {
-        return "".into();
-    }
-    // SAFETY: by this function's own condition.
-    unsafe { CStr::from_ptr(words) }.to_string_lossy()
-}
-
-/// # Safety
-/// `event` is a live log event.
-unsafe fn log_line(event: *mut sys::rd_kafka_event_t) {
-    const WARNING: i32 = 4;
-    let (mut facility, mut words, mut level) = (ptr::null(), ptr::null(), 0);
-    // SAFETY: the three places are live and written by the call; what they point to belongs to the event.
-    unsafe {
-        if sys::rd_kafka_event_log(event, &mut facility, &mut words, &mut level) == 0 {
-            let (facility, words) = (text(facility), text(words));
-            match level {
-                ..=WARNING => tracing::warn!(%facility, "kafka: {words}"),
-                _ => tracing::debug!(%facility, "kafka: {words}"),
-            }
-        }
-    }
 }

@@ -127,8 +127,8 @@ fn secrets_stay_out_of_reports() {
     );
     for text in [&text.replace("\"sasl.password\"", "sasl.password"), &text] {
         let errors = load(text, &[]).unwrap_err();
-        let expected = "feed.toml:7: kafka.librdkafka: sasl.password = \"***\" is not passed through: set kafka.security.password_file, or \
-                        the variable K2_KAFKA_PASSWORD";
+        let expected = "feed.toml:7: kafka.librdkafka: sasl.password = \"***\" is not passed through: set \
+                        kafka.security.password_file, or the variable K2_KAFKA_PASSWORD";
         assert_eq!(errors, [expected]);
         // A line that is no TOML is not repeated either.
         let errors = load(&text.replace("\"hunter2\"", "hunter2"), &[]).unwrap_err();

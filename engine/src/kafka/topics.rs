@@ -10,10 +10,11 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::KafkaError;
+use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 
 use super::Kafka;
+use super::reach::reach;
 use crate::broker::CLUSTER_ID_PREFIX;
 use crate::record::Kind;
 
@@ -56,13 +57,7 @@ impl TopicSpec {
 /// A sentence that names the broker or the topics, and the way out.
 pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create: bool) -> Result<(), String> {
     let servers = config.get("bootstrap.servers").unwrap_or_default();
-    let existing = existing(kafka).map_err(|error| {
-        format!(
-            "kafka.bootstrap_servers = {servers:?}: no broker answered within {} s ({error}): start it, or name \
-             another (K2_KAFKA_BOOTSTRAP_SERVERS)",
-            BROKER_TIMEOUT.as_secs()
-        )
-    })?;
+    let existing = existing(&reach(kafka, servers, BROKER_TIMEOUT)?);
     let is_embedded =
         kafka.client().fetch_cluster_id(BROKER_TIMEOUT).is_some_and(|id| id.starts_with(CLUSTER_ID_PREFIX));
     let mut seen = HashSet::new();
@@ -158,9 +153,8 @@ fn settings(config: &ClientConfig, specs: &[&TopicSpec]) -> HashMap<String, Hash
 }
 
 /// The broker's topics with their numbers of partitions.
-fn existing(kafka: &Kafka) -> Result<HashMap<String, usize>, KafkaError> {
-    let metadata = kafka.client().fetch_metadata(None, BROKER_TIMEOUT)?;
-    Ok(metadata.topics().iter().map(|topic| (topic.name().to_string(), topic.partitions().len())).collect())
+fn existing(metadata: &Metadata) -> HashMap<String, usize> {
+    metadata.topics().iter().map(|topic| (topic.name().to_string(), topic.partitions().len())).collect()
 }
 
 fn create_topic(config: &ClientConfig, spec: &TopicSpec) -> Result<(), String> {

@@ -83,6 +83,36 @@ fn a_broker_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn a_brokers_host_that_is_not_known_is_named() {
+    let ended = run(&[EXCHANGE, SYMBOLS, ("K2_KAFKA_BOOTSTRAP_SERVERS", "broker.invalid:9092")], "").expect(1);
+    ended.says(&[
+        "broker.invalid:9092",
+        "no broker answered within 10 s",
+        "the host name is not known",
+        "name service",
+    ]);
+}
+
+#[test]
+fn a_broker_that_comes_a_moment_later_is_waited_for() {
+    let _alone = alone();
+    let (servers, registry) = (dead_address(), dead_address());
+    let exchange = Exchange::start(&[]);
+    let registry_url = format!("http://{registry}");
+    let variables = [
+        EXCHANGE,
+        SYMBOLS,
+        ("K2_BINANCE_WS_URL", &exchange.url),
+        ("K2_KAFKA_BOOTSTRAP_SERVERS", &servers),
+        ("K2_KAFKA_SCHEMA_REGISTRY_URL", &registry_url),
+    ];
+    let mut run = Run::with(&variables, None, &[]);
+    run.child.log_line("Connection refused");
+    let _broker = Child::start(k2_feed(&["broker", "--listen", &servers, "--registry-listen", &registry]));
+    run.subscribed().stop();
+}
+
+#[test]
 fn a_registry_that_does_not_answer_is_named() {
     let _alone = alone();
     let mut broker = Broker::start();

@@ -17,6 +17,8 @@ mod real;
 #[path = "../end_to_end/report.rs"]
 mod report;
 mod run;
+#[cfg(feature = "tls")]
+mod secure;
 #[path = "../end_to_end/world.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod world;

@@ -17,7 +17,8 @@ const REQUIRED: &str = "K2_REQUIRE_REAL";
 pub(crate) struct Real {
     /// As other tests know them: addresses, and Kafka's process.
     pub(crate) broker: Broker,
-    kafka: Settings,
+    port: u16,
+    settings: Settings,
     _registry: Child,
     folder: TempDir,
 }
@@ -25,14 +26,14 @@ pub(crate) struct Real {
 /// How Kafka is started.
 #[derive(Default)]
 pub(crate) struct Settings {
-    /// The plaintext listener's.
-    port: u16,
     /// More lines for `server.properties`.
     pub(crate) properties: String,
     /// More listeners, such as `SASL_SSL://localhost:9093`.
     pub(crate) listeners: Vec<String>,
     /// More options of the first start.
     pub(crate) format: String,
+    /// More options of the registry's.
+    pub(crate) registry: Vec<String>,
 }
 
 impl Real {
@@ -47,15 +48,19 @@ impl Real {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let kafka = Settings { port: free_port(), ..settings };
-        let child = start_kafka(folder.path(), &kafka);
+        let port = free_port();
+        let child = start_kafka(folder.path(), port, &settings);
         let registry_port = free_port().to_string();
-        let mut registry =
-            start(script("registry.sh").args(["run", &registry_port]).arg(folder.path().join("registry")));
+        let mut registry = start(
+            script("registry.sh")
+                .args(["run", &registry_port])
+                .arg(folder.path().join("registry"))
+                .args(&settings.registry),
+        );
         let line = registry.stdout_line("ready at ");
         let url = line.strip_prefix("ready at ").and_then(|rest| rest.split(',').next()).unwrap().to_string();
-        let broker = Broker { child, servers: format!("127.0.0.1:{}", kafka.port), registry: url };
-        Some(Real { broker, kafka, _registry: registry, folder })
+        let broker = Broker { child, servers: format!("127.0.0.1:{port}"), registry: url };
+        Some(Real { broker, port, settings, _registry: registry, folder })
     }
 
     /// Ends Kafka as a failing machine would.
@@ -65,15 +70,15 @@ impl Real {
 
     /// Starts Kafka again on the data that there is.
     pub(crate) fn start_kafka_again(&mut self) {
-        self.broker.child = start_kafka(self.folder.path(), &self.kafka);
+        self.broker.child = start_kafka(self.folder.path(), self.port, &self.settings);
     }
 }
 
-fn start_kafka(folder: &Path, settings: &Settings) -> Child {
+fn start_kafka(folder: &Path, port: u16, settings: &Settings) -> Child {
     let properties = folder.join("more.properties");
     std::fs::write(&properties, &settings.properties).unwrap();
     let mut command = script("kafka.sh");
-    command.args(["run", &settings.port.to_string()]).arg(folder.join("kafka")).arg(properties);
+    command.args(["run", &port.to_string()]).arg(folder.join("kafka")).arg(properties);
     command.args(&settings.listeners).env("K2_KAFKA_FORMAT", &settings.format);
     let mut child = start(&mut command);
     child.stdout_line("ready at ");
