@@ -96,7 +96,8 @@ launch() {
     {
       await_ready "$self"
       cat <&3 >/dev/null
-      kill -9 "$self"
+      # It may have ended by itself, and another have been started here.
+      if [[ $(live_pid) == "$self" ]]; then kill -9 "$self"; fi
     } &
     exec "$@" >"$LOG" 2>&1 </dev/null 3<&-
   fi

@@ -73,9 +73,10 @@ impl Listener<'_> {
 
     fn hear(&mut self, said: Said) {
         let trouble = Trouble::of(&said);
-        // It says the same many times a second, but for how long it took, and each error as a line of its log, too.
+        // It says the same many times a second, but for how long it took, and each failure as an error and in its log.
         let words = trouble.as_ref().map_or(&said.words, |trouble| &trouble.words);
-        if !(said.is_warning && said.error.is_none() && trouble.is_some()) && self.logged.insert(words.clone()) {
+        let is_repeated = said.error.is_none() && said.words.starts_with("FAIL: ");
+        if !is_repeated && self.logged.insert(words.clone()) {
             said.log();
         }
         let Some(trouble) = trouble.filter(|_| !self.is_certain()) else { return };

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
 const EXTRA_CA: &str = "extra_ca";
 
@@ -61,17 +62,25 @@ pub fn read_certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'s
     }
 }
 
-/// Sees whether the PEM file that `key` of the configuration names has a private key.
+/// Sees whether the PEM file that `key` of the configuration names has the private key of the first of these
+/// certificates.
 ///
 /// # Errors
 /// A sentence that names the key and the file.
-pub fn check_private_key(key: &str, path: &Path) -> Result<(), String> {
-    match PrivateKeyDer::from_pem_file(path) {
-        Ok(_) => Ok(()),
+pub fn check_private_key(key: &str, path: &Path, chain: Vec<CertificateDer<'static>>) -> Result<(), String> {
+    let private = match PrivateKeyDer::from_pem_file(path) {
+        Ok(private) => private,
         Err(pem::Error::NoItemsFound) => {
-            Err(wrong(key, path, "the file holds no private key: give one in PEM form, not encrypted"))
+            return Err(wrong(key, path, "the file holds no private key: give one in PEM form, not encrypted"));
         }
-        Err(error) => Err(wrong(key, path, &error.to_string())),
+        Err(error) => return Err(wrong(key, path, &error.to_string())),
+    };
+    // Other errors are about kinds of keys that OpenSSL may know.
+    match CertifiedKey::from_der(chain, private, &rustls::crypto::ring::default_provider()) {
+        Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(wrong(key, path, "the key is not the certificate's: give the one that it was made with"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::file;
 use crate::kafka::security::{HAS_TLS, Identity, Login, Mechanism, Protocol, Security};
 use crate::net::tls::{check_private_key, read_certificates};
 use crate::registry;
-use crate::secret::{HIDDEN, Secret};
+use crate::secret::Secret;
 
 const BUILD: &str = "this k2-feed has no TLS for Kafka: build it by `cargo build --release --features tls`";
 
@@ -91,15 +91,20 @@ fn refuse_login(given: &file::Security, protocol: &str, section: &mut Section<'_
     if let Some(path) = &given.password_file {
         refuse("password_file", &path.display().to_string());
     } else if given.password.is_some() {
-        refuse("password", HIDDEN);
+        let what = format!(
+            "it is set, but kafka.security.protocol = {protocol:?} has no login: set it to \"sasl_ssl\" or \
+             \"sasl_plaintext\", or unset the variable"
+        );
+        section.said(&["password"], what);
     }
 }
 
 fn resolve_identity(given: &file::Security, section: &mut Section<'_>) -> Option<Identity> {
     match (&given.certificate, &given.key) {
         (Some(certificate), Some(key)) => {
-            check("certificate", read_certificates("kafka.security.certificate", certificate), section);
-            check("key", check_private_key("kafka.security.key", key), section);
+            let chain = check("certificate", read_certificates("kafka.security.certificate", certificate), section);
+            let private = check_private_key("kafka.security.key", key, chain.unwrap_or_default());
+            check("key", private, section);
             Some(Identity { certificate: certificate.clone(), key: key.clone() })
         }
         (Some(certificate), None) => {
@@ -200,8 +205,7 @@ fn read_password(path: &Path) -> Result<Secret, String> {
     }
 }
 
-fn check<T>(key: &str, outcome: Result<T, String>, section: &mut Section<'_>) {
-    if let Err(error) = outcome {
-        section.said(&[key], error);
-    }
+/// What was read for a key, if it could be.
+fn check<T>(key: &str, outcome: Result<T, String>, section: &mut Section<'_>) -> Option<T> {
+    outcome.map_err(|error| section.said(&[key], error)).ok()
 }

@@ -18,6 +18,7 @@ impl Files {
             ("lines", "a\nb\n"),
             ("root.pem", &certificate),
             ("key.pem", &key),
+            ("other.pem", &rcgen::KeyPair::generate().unwrap().serialize_pem()),
         ];
         texts.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
         Files(folder)
@@ -104,6 +105,8 @@ fn what_contradicts_itself_is_refused_with_the_way_out() {
         let errors = files.load(&lines, &[]).unwrap_err();
         assert!(errors.len() == 1 && errors[0].contains(expected), "{lines}\n{expected:?} is not {errors:#?}");
     }
+    let errors = files.load("", &[("K2_KAFKA_PASSWORD", "hunter2")]).unwrap_err();
+    assert!(errors[0].starts_with("K2_KAFKA_PASSWORD: it is set, but") && !errors[0].contains("hunter2"), "{errors:?}");
     let both = [("K2_KAFKA_USERNAME", "a"), ("K2_KAFKA_PASSWORD", "hunter2"), ("K2_KAFKA_PASSWORD_FILE", "b")];
     let errors = files.load(LOGIN, &both).unwrap_err();
     assert!(
@@ -130,6 +133,10 @@ fn certificates_and_keys_are_read_before_anything_is_connected() {
         (
             "certificate = \"@root.pem\"\nkey = \"@root.pem\"",
             "the file holds no private key: give one in PEM form, not encrypted",
+        ),
+        (
+            "certificate = \"@root.pem\"\nkey = \"@other.pem\"",
+            "/other.pem\": the key is not the certificate's: give the one",
         ),
     ] {
         let errors = load(lines);
