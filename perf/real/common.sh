@@ -31,7 +31,9 @@ fetch_to() {
     [[ ! -d $folder ]] || exit 0
     command -v mvn >/dev/null || die "Maven (mvn) is needed to fetch $folder: install it"
     rm -rf "$work"
-    mvn -B -f "$HERE/pom.xml" -Dmaven.repo.local="$work/m2" "$1" -DoutputDirectory="$work/out" "${@:2}" >"$log" 2>&1 ||
+    mkdir "$work"
+    cp "$HERE/pom.xml" "$work" # Maven leaves its marks beside it
+    mvn -B -f "$work/pom.xml" -Dmaven.repo.local="$work/m2" "$1" -DoutputDirectory="$work/out" "${@:2}" >"$log" 2>&1 ||
       die "Maven failed: $(grep -m 1 ERROR "$log"), see $log"
     mv "$work/out" "$folder"
     rm -rf "$work" "$log"
