@@ -23,6 +23,7 @@ use crate::cores::{CpuSet, Plan};
 use crate::feed::assignment::Limits;
 use crate::feed::executor::{Duty, Order};
 use crate::feed::outside::Machine;
+use crate::feed::pulse::{Pulse, Watch};
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::interval::{self, Collector};
 use crate::kafka::Kafka;
@@ -55,6 +56,8 @@ pub struct Engine {
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
     keeper: Keeper,
+    /// Wakes feed cores that oversleep, to the end.
+    _watch: Watch,
     /// Ends with the engine.
     _repairer: Option<Repairer>,
     /// No other engine's as long as this one runs.
@@ -150,6 +153,7 @@ impl Engine {
         }
         let resumed = keeper.resumed(config);
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
+        let pulses: Vec<_> = plan.feed.iter().map(|_| Pulse::default()).collect();
         let mut dealt = roster.assignments();
         let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
@@ -166,11 +170,11 @@ impl Engine {
                     None => core,
                 }
             };
-            feed_threads.push(
-                executor::start(number, cpu, machine.clone(), limits, duty, stop_feeding.clone(), make_core)
-                    .map_err(wrong)?,
-            );
+            let signs = (stop_feeding.clone(), pulses[number].clone());
+            feed_threads
+                .push(executor::start(number, cpu, machine.clone(), limits, duty, signs, make_core).map_err(wrong)?);
         }
+        let watch = Watch::start(pulses, plan.housekeeping.clone()).map_err(wrong)?;
         let readings = Readings {
             feeds: rings.feed_collectors.into_iter().map(|collector| (collector, FeedTally::default())).collect(),
             producers: rings
@@ -192,6 +196,7 @@ impl Engine {
             stop_producing,
             readings,
             keeper,
+            _watch: watch,
             _repairer: repairer,
             state,
         })

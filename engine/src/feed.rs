@@ -16,6 +16,7 @@ mod leg;
 mod level;
 mod line;
 pub mod outside;
+pub mod pulse;
 mod reader;
 mod repair;
 pub mod seat;

@@ -14,6 +14,7 @@ use super::FeedCore;
 use super::assignment::{Assignment, Limits};
 use super::io_uring::{IO_MEMORY, explain};
 use super::outside::Machine;
+use super::pulse::Pulse;
 use super::seat::{Seat, Seated};
 use crate::clock::Nanos;
 use crate::repair::Source;
@@ -42,14 +43,15 @@ pub fn start(
     machine: Machine,
     limits: Limits,
     duty: Duty,
-    stop: Arc<AtomicBool>,
+    (stop, pulse): (Arc<AtomicBool>, Pulse),
     make_core: impl FnOnce() -> FeedCore + Send + 'static,
 ) -> Result<JoinHandle<()>, String> {
     let (started, outcome) = crossbeam::channel::bounded(1);
     let thread = std::thread::Builder::new().name(format!("k2-feed-{number}")).spawn(move || match executor(cpu) {
         Ok(executor) => {
             let _ = started.send(Ok(()));
-            executor.run(attend(make_core(), machine, limits, duty, stop));
+            let _beating = pulse.begin();
+            executor.run(attend(make_core(), machine, limits, duty, (stop, pulse)));
         }
         Err(error) => drop(started.send(Err(error))),
     });
@@ -138,12 +140,13 @@ impl Seats {
 }
 
 /// The executor's main task.
-async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, stop: Arc<AtomicBool>) {
+async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, (stop, pulse): (Arc<AtomicBool>, Pulse)) {
     let mut seats = Seats { core: Rc::new(RefCell::new(core)), machine, limits, seats: Vec::new() };
     let Duty { assignments, orders } = duty;
     assignments.into_iter().for_each(|assignment| seats.take(assignment));
     while !stop.load(Ordering::Relaxed) {
         glommio::timer::sleep(TICK).await;
+        pulse.beat();
         orders.try_iter().for_each(|order| seats.obey(order));
         let now = Nanos::now();
         seats.all().for_each(|seat| seat.clone().tick(now));
@@ -153,6 +156,7 @@ async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, st
     seats.all().for_each(|seat| seat.stop());
     while seats.all().any(|seat| seat.is_taken()) {
         glommio::timer::sleep(Duration::from_millis(1)).await;
+        pulse.beat();
     }
     seats.core.borrow_mut().finish();
 }

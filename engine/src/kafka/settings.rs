@@ -158,33 +158,19 @@ pub fn is_secret(key: &str) -> bool {
 impl ProducerSettings {
     /// The configuration of a client that reads what was produced, as part of no group.
     pub fn consumer_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = self.any_client_config();
         config.log_level = RDKafkaLogLevel::Warning;
-        config.set("client.id", "k2-feed");
-        for (key, value) in &self.librdkafka {
-            config.set(key, value);
-        }
-        config
-            .set("bootstrap.servers", &self.bootstrap_servers)
-            .set("group.id", "k2-feed-resume")
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "error");
+        config.set("group.id", "k2-feed-resume").set("enable.auto.commit", "false").set("auto.offset.reset", "error");
         config
     }
 
     /// librdkafka's configuration, every limit named.
     pub fn client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.log_level = RDKafkaLogLevel::Info;
-        config.set("client.id", "k2-feed");
-        for (key, value) in &self.librdkafka {
-            config.set(key, value);
-        }
+        let mut config = self.any_client_config();
         for (key, value, _) in PROMISED {
             config.set(key, value);
         }
         config
-            .set("bootstrap.servers", &self.bootstrap_servers)
             .set("compression.type", self.compression.name())
             .set("linger.ms", format!("{:.3}", self.linger.as_secs_f64() * 1e3))
             .set("queue.buffering.max.messages", (self.queue_records + QUEUE_MARGIN_RECORDS).to_string())
@@ -192,6 +178,18 @@ impl ProducerSettings {
             // 0 is without end: a record that librdkafka keeps is neither overtaken nor there twice.
             .set("message.timeout.ms", self.message_timeout.unwrap_or_default().as_millis().to_string())
             .set("message.max.bytes", (self.message_max_bytes + ENVELOPE).max(1_000_000).to_string());
+        config
+    }
+
+    /// What is the same for clients that produce and those that read.
+    fn any_client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.log_level = RDKafkaLogLevel::Info;
+        config.set("client.id", "k2-feed");
+        for (key, value) in &self.librdkafka {
+            config.set(key, value);
+        }
+        config.set("bootstrap.servers", &self.bootstrap_servers);
         self.security.tell(&mut config);
         config
     }
