@@ -59,6 +59,7 @@ pub(crate) struct Hub {
     /// Changes whenever a connection or a subscription comes or goes.
     version: AtomicU64,
     stopping: AtomicBool,
+    market_over: AtomicBool,
     cut_asked: AtomicBool,
     market: OnceLock<Thread>,
     /// What newcomers meet.
@@ -83,6 +84,7 @@ impl Hub {
             numbered: AtomicU64::new(0),
             version: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
+            market_over: AtomicBool::new(false),
             cut_asked: AtomicBool::new(false),
             market: OnceLock::new(),
         }
@@ -171,6 +173,17 @@ impl Hub {
 
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        self.wake_market();
+    }
+
+    /// Whether the market has been told to make no more trades.
+    pub(crate) fn is_market_over(&self) -> bool {
+        self.market_over.load(Ordering::Acquire)
+    }
+
+    /// Has the market make no more trades.
+    pub(crate) fn end_market(&self) {
+        self.market_over.store(true, Ordering::Release);
         self.wake_market();
     }
 

@@ -100,6 +100,7 @@ impl<S: Source> Driver<S> {
         let Some(clock) = self.open() else { return };
         while !self.wire.hub().is_stopping() {
             self.wire.hub().cut_if_asked();
+            self.finished |= self.wire.hub().is_market_over();
             self.wire.hub().desk.attend(|question| self.source.look_up(question));
             if let Some(stalled_ns) = self.strike(&clock) {
                 wait_ns(stalled_ns.min(IDLE_NS));

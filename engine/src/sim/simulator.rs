@@ -89,6 +89,12 @@ impl Simulator {
         self.hub.ask_for_cut();
     }
 
+    /// Has the market make no more trades, as if its count were reached: connections stay open, and trades of the past are
+    /// told.
+    pub fn end_market(&self) {
+        self.hub.end_market();
+    }
+
     /// Ends the market, tells clients as the exchange does, closes with code 1001, and waits for
     /// them to answer, up to the configured `close_timeout`.
     pub fn stop(mut self) -> Summary {

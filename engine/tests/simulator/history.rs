@@ -53,6 +53,26 @@ fn the_history_has_what_was_live_and_what_nobody_heard() {
     simulator.stop();
 }
 
+#[test]
+fn a_market_that_was_ended_makes_no_more_trades_and_still_tells_of_them() {
+    let config = SimulatorConfig { rate: Rate::PerSecond(10_000.0), ..config(&["BTCUSDT"]) };
+    let simulator = start(config).unwrap();
+    let mut client = Client::subscribed(&simulator, "/ws", &["btcusdt@trade"]);
+    let first = id(&client.json());
+    simulator.end_market();
+    until_done(&simulator);
+    let made = simulator.progress().scheduled;
+    let last = (1..made).map(|_| id(&client.json())).last().unwrap_or(first);
+    assert_eq!(last, first + made - 1, "all that were made had been sent");
+    let page = get(&simulator, &format!("/api/v3/historicalTrades?symbol=BTCUSDT&fromId={last}")).2;
+    assert_eq!((page[0]["id"].as_u64(), page.as_array().map(Vec::len)), (Some(last), Some(1)));
+    assert_eq!(simulator.progress().scheduled, made);
+    // The connection stands: it is closed when the simulator is stopped, in order.
+    let closing = std::thread::spawn(move || client.rest());
+    simulator.stop();
+    assert!(closing.join().unwrap().1.is_some());
+}
+
 /// The sides of the live frames and of the history say the same of a trade, in the exchange's own words.
 #[test]
 fn each_exchange_has_its_paths_and_its_form() {
