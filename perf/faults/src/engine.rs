@@ -1,0 +1,209 @@
+//! The engine under test: `k2-feed run` as a child process, started again whenever it has ended and should run.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::settings::{MESSAGE_TIMEOUT_MS, Settings};
+
+/// How long after an end it is started again, as service managers do.
+const RESTART_AFTER: Duration = Duration::from_millis(500);
+/// What the engine logs when it hears the market.
+const SUBSCRIBED: &str = "\"subscribed\"";
+
+/// The engine, over all its runs.
+pub(crate) struct Engine {
+    binary: PathBuf,
+    settings: Settings,
+    /// Has a folder for each run.
+    folder: PathBuf,
+    rng: fastrand::Rng,
+    is_wanted: bool,
+    start_at: Instant,
+    running: Option<Running>,
+    pub(crate) runs: Vec<Run>,
+}
+
+/// One run, and how it ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// Has `log` and, if it ended by itself, `report/report.json`.
+    pub(crate) folder: PathBuf,
+    pub(crate) ended: Option<ExitStatus>,
+    /// Whether it was killed.
+    pub(crate) is_killed: bool,
+    /// Whether it heard the market.
+    pub(crate) has_subscribed: bool,
+    /// When it was told to end, or killed, in milliseconds since 1970.
+    pub(crate) told_at_ms: Option<i64>,
+    /// When it heard the market, in milliseconds since 1970.
+    pub(crate) subscribed_at_ms: Option<i64>,
+}
+
+/// Killed when dropped.
+struct Running {
+    child: Child,
+    log: File,
+    read: String,
+}
+
+impl Engine {
+    pub(crate) fn new(binary: &Path, folder: &Path, settings: Settings, seed: u64) -> Self {
+        Engine {
+            binary: binary.to_path_buf(),
+            settings,
+            folder: folder.to_path_buf(),
+            rng: fastrand::Rng::with_seed(seed),
+            is_wanted: false,
+            start_at: Instant::now(),
+            running: None,
+            runs: Vec::new(),
+        }
+    }
+
+    /// From now on it runs, and is started again if it ends.
+    pub(crate) fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    /// Tells it to stop, and not to be started again.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        self.end(Signal::SIGTERM)
+    }
+
+    /// Kills it, and has it not started again.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.end(Signal::SIGKILL)
+    }
+
+    fn end(&mut self, signal: Signal) -> anyhow::Result<()> {
+        self.is_wanted = false;
+        let (Some(running), Some(run)) = (&self.running, self.runs.last_mut()) else { return Ok(()) };
+        run.told_at_ms = Some(unix_ms());
+        run.is_killed = signal == Signal::SIGKILL;
+        kill(Pid::from_raw(running.child.id().cast_signed()), signal).context("the engine cannot be signalled")
+    }
+
+    /// The number of its process, if it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.child.id())
+    }
+
+    /// Whether it hears the market.
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.running.is_some() && self.runs.last().is_some_and(|run| run.has_subscribed)
+    }
+
+    /// Starts it if it should run and does not, and sees how it does. To be called again and again, by the thread that
+    /// lives longest: the engine ends with the thread that started it.
+    pub(crate) fn look(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        match (&mut self.running, self.runs.last_mut()) {
+            (Some(running), Some(run)) => {
+                if !run.has_subscribed && running.says(SUBSCRIBED)? {
+                    (run.has_subscribed, run.subscribed_at_ms) = (true, Some(unix_ms()));
+                }
+                if let Some(status) = running.child.try_wait()? {
+                    run.ended = Some(status);
+                    self.running = None;
+                    self.start_at = now + RESTART_AFTER;
+                }
+            }
+            _ if self.is_wanted && now >= self.start_at => self.start()?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// All its runs. One that goes on is killed.
+    pub(crate) fn into_runs(self) -> Vec<Run> {
+        self.runs
+    }
+
+    fn start(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder.join(format!("run-{}", self.runs.len()));
+        fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        // With a timeout records come back, and may be there twice; without, librdkafka keeps them.
+        let message_timeout_ms = self.rng.bool().then_some(MESSAGE_TIMEOUT_MS);
+        fs::write(folder.join("feed.toml"), self.settings.feed_toml(message_timeout_ms))?;
+        let path = folder.join("log");
+        let log = File::create(&path).with_context(|| path.display().to_string())?;
+        let mut command = Command::new(&self.binary);
+        command.args(["run", "--log-format", "json", "--report", "report"]).current_dir(&folder);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("K2_")) {
+            // It would go over feed.toml.
+            command.env_remove(name);
+        }
+        // SAFETY: the closure makes one system call and allocates nothing.
+        unsafe {
+            command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
+        }
+        let child = command.spawn().with_context(|| self.binary.display().to_string())?;
+        self.running = Some(Running { child, log: File::open(&path)?, read: String::new() });
+        self.runs.push(Run {
+            folder,
+            ended: None,
+            is_killed: false,
+            has_subscribed: false,
+            told_at_ms: None,
+            subscribed_at_ms: None,
+        });
+        Ok(())
+    }
+}
+
+impl Run {
+    /// What it has written at its end, if it has.
+    pub(crate) fn report(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&fs::read(self.folder.join("report/report.json")).ok()?).ok()
+    }
+
+    /// What is wrong with how it ended, if something is. One that cannot start is not: the broker may be away.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let name = self.folder.display();
+        match (self.ended, self.told_at_ms) {
+            _ if self.is_killed || !self.has_subscribed => None,
+            (None, _) => Some(format!("{name}: the engine did not end")),
+            (Some(status), None) => Some(format!("{name}: the engine ended by itself: {status}")),
+            (Some(status), Some(_)) if status.code().is_none() => Some(format!("{name}: the engine ended by {status}")),
+            (Some(_), Some(_)) if self.report().is_none() => Some(format!("{name}: no report")),
+            _ => None,
+        }
+    }
+}
+
+impl Running {
+    /// Whether a line of the log that was not looked at before says so.
+    fn says(&mut self, needle: &str) -> anyhow::Result<bool> {
+        let kept = self.read.len().saturating_sub(needle.len());
+        let kept = (kept..=self.read.len()).find(|at| self.read.is_char_boundary(*at)).unwrap_or(0);
+        self.read.drain(..kept);
+        let mut bytes = Vec::new();
+        self.log.read_to_end(&mut bytes)?;
+        self.read.push_str(&String::from_utf8_lossy(&bytes));
+        Ok(self.read.contains(needle))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
