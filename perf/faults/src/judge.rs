@@ -13,6 +13,8 @@ const EXAMPLES: usize = 20;
 /// A time during which no engine ran, in milliseconds since 1970: from its end to when the next one heard the market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Absence {
+    /// When the engine that ended then had begun to hear the market.
+    pub(crate) since_ms: i64,
     pub(crate) from_ms: i64,
     pub(crate) to_ms: i64,
     pub(crate) is_killed: bool,
@@ -24,6 +26,8 @@ pub(crate) struct Named {
     pub(crate) symbol: String,
     pub(crate) first: u64,
     pub(crate) last: u64,
+    /// In the engine's words.
+    pub(crate) why: String,
 }
 
 /// What the comparison came to.
@@ -39,9 +43,11 @@ pub(crate) struct Verdict {
     pub(crate) lost: u64,
     pub(crate) named: u64,
     pub(crate) while_stopped: u64,
-    /// Frames that are not on the raw topic though a trade of them came by a connection, but for those of a moment at which
-    /// the engine was killed.
+    /// Those that the engine has named, by its reason.
+    pub(crate) named_why: BTreeMap<String, u64>,
+    /// Frames that are not on the raw topic though a trade of them came by a connection.
     pub(crate) frames_lost: u64,
+    /// The same of an engine that was killed later: they were in its memory.
     pub(crate) frames_lost_by_kills: u64,
     /// Records that are there again, of both topics.
     pub(crate) duplicates: u64,
@@ -168,8 +174,12 @@ impl<'a> Judge<'a> {
     ) {
         let count = run.len() as u64;
         let (first, last) = (series.first + run.start as u64, series.first + run.end as u64 - 1);
-        let is_named = |id: u64| named.iter().any(|one| one.symbol == symbol && (one.first..=one.last).contains(&id));
-        let named = (first..=last).filter(|id| is_named(*id)).count() as u64;
+        let named_one = |id: u64| named.iter().find(|one| one.symbol == symbol && (one.first..=one.last).contains(&id));
+        let mut named = 0;
+        for why in (first..=last).filter_map(named_one).map(|one| &one.why) {
+            named += 1;
+            *self.verdict.named_why.entry(why.clone()).or_default() += 1;
+        }
         self.verdict.named += named;
         if named == count {
             return;
@@ -189,7 +199,10 @@ impl<'a> Judge<'a> {
     /// A run of trades whose frames are not on the topic.
     fn missing_frames(&mut self, symbol: &str, series: &Series, run: std::ops::Range<usize>, absences: &[Absence]) {
         let count = run.len() as u64;
-        if meets(series, &run, absences).is_some_and(|absence| absence.is_killed) {
+        // What librdkafka had when the engine was killed may be as old as the outage then was, and newer ones on disk.
+        let whole = |absence: &Absence| Absence { from_ms: absence.since_ms, ..*absence };
+        let killed: Vec<_> = absences.iter().filter(|absence| absence.is_killed).map(whole).collect();
+        if meets(series, &run, &killed).is_some() {
             self.verdict.frames_lost_by_kills += count;
             return;
         }

@@ -66,10 +66,11 @@ fn what_is_missing_is_lost_unless_it_is_named_or_nobody_ran() {
     let verdict = judged(&[103, 106, 107], &[], &[], &[], |_| ());
     assert_eq!((verdict.live, verdict.lost), (6, 3));
     assert_eq!(verdict.examples.len(), 2, "{verdict:?}");
-    let named = Named { symbol: SYMBOL.into(), first: 106, last: 109 };
-    let absence = Absence { from_ms: 103_500, to_ms: 106_000, is_killed: true };
+    let named = Named { symbol: SYMBOL.into(), first: 106, last: 109, why: "refused".into() };
+    let absence = Absence { since_ms: 0, from_ms: 103_500, to_ms: 106_000, is_killed: true };
     let verdict = judged(&[103, 106, 107], &[], &[absence], std::slice::from_ref(&named), |_| ());
     assert_eq!((verdict.lost, verdict.named, verdict.while_stopped), (1, 2, 0), "103 was made before");
+    assert_eq!(verdict.named_why, BTreeMap::from([("refused".into(), 2)]));
     let verdict = judged(&[103, 104, 106], &[], &[absence], &[], |_| ());
     assert_eq!((verdict.lost, verdict.while_stopped), (0, 3), "103 was not read");
     let book = book();
@@ -81,12 +82,14 @@ fn what_is_missing_is_lost_unless_it_is_named_or_nobody_ran() {
 
 #[test]
 fn frames_are_lost_but_for_kills() {
-    let absence = |is_killed| Absence { from_ms: 105_500, to_ms: 105_900, is_killed };
+    let absence = |is_killed| Absence { since_ms: 104_500, from_ms: 108_500, to_ms: 108_900, is_killed };
     let lost = |absences: &[Absence]| {
         let verdict = judged(&[], &[105, 106], absences, &[], |_| ());
         (verdict.frames_lost, verdict.frames_lost_by_kills)
     };
     assert_eq!((lost(&[]), lost(&[absence(false)]), lost(&[absence(true)])), ((2, 0), (2, 0), (0, 2)));
+    let of_another_run = Absence { since_ms: 107_500, ..absence(true) };
+    assert_eq!(lost(&[of_another_run]), (2, 0));
 }
 
 #[test]

@@ -13,10 +13,14 @@ use crate::campaign::{Struck, counts};
 use crate::engine::Run;
 use crate::judge::{Absence, Named, Verdict};
 use crate::samples::Sample;
-use crate::settings::{QUEUE_RECORDS, Settings};
+use crate::settings::{QUEUE_RECORDS, RING_BYTES, Settings};
 
 /// Records that may be there again because an engine was killed: those with librdkafka at that moment.
 const DUPLICATES_OF_A_KILL: u64 = QUEUE_RECORDS;
+/// Frames that a kill may take: those with librdkafka, and those in the ring where it was not drained.
+const FRAMES_OF_A_KILL: u64 = QUEUE_RECORDS + RING_BYTES / FRAME_BYTES;
+/// The least that a frame takes in the ring.
+const FRAME_BYTES: u64 = 150;
 
 /// The result, small enough to be kept.
 #[derive(Debug, Serialize)]
@@ -86,16 +90,23 @@ impl Outcome {
         let kills = runs.iter().filter(|run| run.is_killed).count() as u64;
         let beyond = self.verdict.duplicates.saturating_sub(self.possible_duplicates);
         self.duplicates_explained_by_kills = beyond.min(kills * DUPLICATES_OF_A_KILL);
-        let Verdict { lost, frames_lost, reordered, different, unknown, .. } = self.verdict;
+        let Verdict { lost, frames_lost, frames_lost_by_kills, reordered, different, unknown, .. } = self.verdict;
         let counted = [
             (lost, "trades are lost"),
             (frames_lost, "frames are lost"),
+            (
+                frames_lost_by_kills.saturating_sub(kills * FRAMES_OF_A_KILL),
+                "frames beyond what kills explain are lost",
+            ),
             (reordered, "records are out of order"),
             (different, "records are not what was sent"),
             (unknown, "records are of trades that nobody made"),
             (beyond - self.duplicates_explained_by_kills, "records are there again that the engine did not report"),
             (self.max_resident_bytes.saturating_sub(self.resident_bound_bytes), "bytes of memory beyond the bound"),
         ];
+        // The exchange tells everybody its history: only the end of a run can keep the engine from it.
+        let given_up = self.verdict.named_why.iter().filter(|(why, _)| *why != STOPS);
+        self.wrong.extend(given_up.map(|(why, count)| format!("{count} trades given up: {why}")));
         let counted = counted.into_iter().filter(|(count, _)| *count > 0);
         self.wrong.extend(counted.map(|(count, what)| format!("{count} {what}")));
         self.wrong.extend(runs.iter().filter_map(Run::fault));
@@ -117,6 +128,7 @@ impl Outcome {
         println!("faults      {}", faults.join(", "));
         println!("trades      {made} made, {live} live and {from_rest} from the history on the topic");
         println!("missing     {lost} lost, {named} named by the engine, {while_stopped} made while it did not run");
+        self.verdict.named_why.iter().for_each(|(why, count)| println!("named       {count}: {why}"));
         println!("frames      {frames_lost} lost, {frames_lost_by_kills} by kills of the engine");
         println!(
             "again       {duplicates} records; the engine reported {}, kills explain {}",
@@ -168,8 +180,8 @@ pub(crate) fn absences(runs: &[Run]) -> Vec<Absence> {
         if let (Some(last), Some(at_ms)) = (absences.last_mut(), run.subscribed_at_ms) {
             last.to_ms = last.to_ms.min(at_ms);
         }
-        if let Some(from_ms) = run.told_at_ms {
-            absences.push(Absence { from_ms, to_ms: i64::MAX, is_killed: run.is_killed });
+        if let (Some(since_ms), Some(from_ms)) = (run.subscribed_at_ms, run.told_at_ms) {
+            absences.push(Absence { since_ms, from_ms, to_ms: i64::MAX, is_killed: run.is_killed });
         }
     }
     absences
@@ -181,11 +193,17 @@ pub(crate) fn named(runs: &[Run]) -> Vec<Named> {
     logs.flat_map(|log| log.lines().filter_map(named_by).collect::<Vec<_>>()).collect()
 }
 
+/// Why it cannot have them where it was told to end.
+const STOPS: &str = "the engine stops";
+/// How the engine begins to say that it cannot have trades.
+const NAMED: &str = "gap: trades cannot be had: ";
+
 fn named_by(line: &str) -> Option<Named> {
     // Most lines say something else.
-    let line: Value = line.contains("gap: trades cannot be had").then(|| serde_json::from_str(line).ok())??;
-    let id = |name: &str| line[name].as_u64();
-    Some(Named { symbol: line["symbol"].as_str()?.into(), first: id("first")?, last: id("last")? })
+    let line: Value = line.contains(NAMED).then(|| serde_json::from_str(line).ok())??;
+    let (id, text) = (|name: &str| line[name].as_u64(), |name: &str| line[name].as_str().map(String::from));
+    let why = text("message")?.trim_start_matches(NAMED).to_string();
+    Some(Named { symbol: text("symbol")?, first: id("first")?, last: id("last")?, why })
 }
 
 /// When the broker took records, to a hundredth of a second.
@@ -212,7 +230,7 @@ mod tests {
     #[test]
     fn what_a_log_names_is_read_and_nothing_else() {
         let line = r#"{"timestamp":"2026-11-21T22:00:00Z","level":"ERROR","message":"gap: trades cannot be had: HTTP 403","symbol":"BTCUSDT","first":7,"last":9,"missing":3,"repaired":0,"reason":"refused"}"#;
-        assert_eq!(named_by(line), Some(Named { symbol: "BTCUSDT".into(), first: 7, last: 9 }));
+        assert_eq!(named_by(line), Some(Named { symbol: "BTCUSDT".into(), first: 7, last: 9, why: "HTTP 403".into() }));
         assert_eq!(named_by(&line.replace("cannot be had", "are missing")), None);
         assert_eq!(named_by("gap: trades cannot be had"), None);
     }
@@ -238,8 +256,8 @@ mod tests {
         let runs =
             [run(true, Some(20), Some(10), true), run(false, None, None, false), run(true, Some(50), Some(40), false)];
         let expected = [
-            Absence { from_ms: 20, to_ms: 40, is_killed: true },
-            Absence { from_ms: 50, to_ms: i64::MAX, is_killed: false },
+            Absence { since_ms: 10, from_ms: 20, to_ms: 40, is_killed: true },
+            Absence { since_ms: 40, from_ms: 50, to_ms: i64::MAX, is_killed: false },
         ];
         assert_eq!(absences(&runs), expected);
     }

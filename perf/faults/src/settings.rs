@@ -13,7 +13,8 @@ pub(crate) const MESSAGE_TIMEOUT_MS: u64 = 3_000;
 /// Records with librdkafka: fewer than come in a second, so that an outage soon fills the disk.
 pub(crate) const QUEUE_RECORDS: u64 = 2_000;
 const QUEUE_BYTES: u64 = 4 << 20;
-const RING_BYTES: u64 = 4 << 20;
+/// The ring.
+pub(crate) const RING_BYTES: u64 = 4 << 20;
 /// Most bytes of journals.
 pub(crate) const SPILL_BYTES: u64 = 96 << 20;
 /// The disk, where there is one that can be full.
