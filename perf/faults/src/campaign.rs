@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use k2_feed::signals::Signals;
 
 use crate::plan::{Fault, Kind, Plan};
-use crate::reader::Reader;
 use crate::samples::Sampler;
 use crate::world::World;
 
@@ -94,6 +94,7 @@ impl Row {
 pub(crate) struct Campaign<'a> {
     world: &'a mut World,
     sampler: &'a Sampler,
+    signals: &'a Signals,
     begun: Instant,
     said: Instant,
     pub(crate) struck: Vec<Struck>,
@@ -101,9 +102,14 @@ pub(crate) struct Campaign<'a> {
 
 impl<'a> Campaign<'a> {
     /// Starts the engine, and waits until it hears the market.
-    pub(crate) fn open(world: &'a mut World, sampler: &'a Sampler, begun: Instant) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        world: &'a mut World,
+        sampler: &'a Sampler,
+        signals: &'a Signals,
+        begun: Instant,
+    ) -> anyhow::Result<Self> {
         world.engine.want();
-        let mut campaign = Campaign { world, sampler, begun, said: Instant::now(), struck: Vec::new() };
+        let mut campaign = Campaign { world, sampler, signals, begun, said: Instant::now(), struck: Vec::new() };
         campaign.until("the engine hears the market", |campaign| Ok(campaign.world.engine.is_subscribed()))?;
         Ok(campaign)
     }
@@ -125,7 +131,8 @@ impl<'a> Campaign<'a> {
 
     /// Lets trades go on for a while, ends the market, waits until no more arrives, and stops the engine. What is still on
     /// disk then is for the next run.
-    pub(crate) fn close(&mut self, reader: &Reader) -> anyhow::Result<()> {
+    pub(crate) fn close(&mut self) -> anyhow::Result<()> {
+        let reader = self.world.reader()?;
         self.until("the engine hears the market", |campaign| Ok(campaign.world.engine.is_subscribed()))?;
         let quiet = Instant::now() + QUIET;
         self.until("trades go on", |_| Ok(Instant::now() >= quiet))?;
@@ -179,8 +186,10 @@ impl<'a> Campaign<'a> {
                 self.world.engine.runs.len(),
             );
         }
-        std::thread::sleep(TICK);
-        Ok(())
+        match self.signals.wait(TICK) {
+            Some(_) => bail!("stopped by a signal"),
+            None => Ok(()),
+        }
     }
 }
 

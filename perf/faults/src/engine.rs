@@ -97,9 +97,10 @@ impl Engine {
         self.running.as_ref().map(|running| running.child.id())
     }
 
-    /// Whether it hears the market.
+    /// Whether it hears the market, and was not told to end.
     pub(crate) fn is_subscribed(&self) -> bool {
-        self.running.is_some() && self.runs.last().is_some_and(|run| run.has_subscribed)
+        let hears = |run: &Run| run.has_subscribed && run.told_at_ms.is_none();
+        self.running.is_some() && self.runs.last().is_some_and(hears)
     }
 
     /// Starts it if it should run and does not, and sees how it does. To be called again and again, by the thread that

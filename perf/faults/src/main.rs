@@ -30,15 +30,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use k2_feed::signals::Signals;
 
 use campaign::{Campaign, Struck};
 use disk::Disk;
 use judge::Judge;
 use outcome::{Appends, Outcome, absences, named};
 use plan::{Kind, Plan};
-use reader::Reader;
 use samples::{Sample, Sampler};
-use settings::{DISK_BYTES, TOPIC, TOPIC_RAW};
+use settings::DISK_BYTES;
 use world::{ENGINE, World};
 
 /// Faults against the engine and a real Kafka, by a seed, and a check of every record.
@@ -102,10 +102,13 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
     let trades_per_s = args.trades as f64 / plan.length().as_secs_f64().max(1.0);
     println!("seed {}: {} faults, some {:.0?}, {trades_per_s:.0} trades/s", args.seed, plan.len(), plan.length());
 
+    // Whoever is interrupted leaves nothing behind either.
+    let signals = Signals::install()?;
     let begun = Instant::now();
     let mut world = World::start(folder.path(), &state, disk, &binary, (args.seed, trades_per_s))?;
     let sampler = Sampler::start(begun, state.join("spill"))?;
-    let struck = go_through(&mut world, &plan, args.trades, &sampler, begun);
+    let open = Campaign::open(&mut world, &sampler, &signals, begun);
+    let struck = open.and_then(|campaign| go_through(campaign, &plan, args.trades));
     let samples = sampler.finish();
     let outcome = struck.and_then(|struck| conclude(args, world, &samples, &struck));
     if !outcome.as_ref().is_ok_and(|outcome| outcome.wrong.is_empty()) {
@@ -115,24 +118,16 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// Strikes with all faults. Those that have come and gone.
-fn go_through(
-    world: &mut World,
-    plan: &Plan,
-    trades: u64,
-    sampler: &Sampler,
-    begun: Instant,
-) -> anyhow::Result<Vec<Struck>> {
-    let (servers, registry) = (world.broker_address.to_string(), world.registry_url.clone());
-    let mut campaign = Campaign::open(world, sampler, begun)?;
+fn go_through(mut campaign: Campaign<'_>, plan: &Plan, trades: u64) -> anyhow::Result<Vec<Struck>> {
     campaign.strike(plan, trades)?;
-    campaign.close(&Reader::start(&servers, &registry, TOPIC_RAW, TOPIC)?)?;
+    campaign.close()?;
     Ok(campaign.struck)
 }
 
 /// Compares what there is with what there should be, and writes down what comes of it.
 fn conclude(args: &Args, world: World, samples: &[Sample], struck: &[Struck]) -> anyhow::Result<Outcome> {
     println!("reading all that is on the topics");
-    let reader = Reader::start(&world.broker_address.to_string(), &world.registry_url, TOPIC_RAW, TOPIC)?;
+    let reader = world.reader()?;
     let (book, runs, _servers) = world.finish()?;
     let mut judge = Judge::new(&book);
     let mut appends = Appends::default();

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Longest wait until one is ready.
+/// Longest wait until one that was fetched is ready.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Between looks whether it is.
 const LOOK: Duration = Duration::from_millis(20);
@@ -65,9 +65,16 @@ impl Server {
         Ok((Server { script: "registry.sh", folder, arguments, running: None }, url))
     }
 
+    /// Has Maven get the program, if that was not done before.
+    pub(crate) fn fetch(&self) -> anyhow::Result<()> {
+        let script = script(self.script);
+        let status = Command::new(&script).arg("fetch").status().with_context(|| script.display().to_string())?;
+        if status.success() { Ok(()) } else { bail!("{} fetch: {status}", script.display()) }
+    }
+
     /// Starts it; it is ready later.
     pub(crate) fn start(&mut self) -> anyhow::Result<()> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../real").join(self.script);
+        let script = script(self.script);
         let said = self.folder.with_extension("said");
         let log = File::options().create(true).append(true).open(&said);
         let log = log.with_context(|| said.display().to_string())?;
@@ -124,6 +131,10 @@ impl Server {
         kill(Pid::from_raw(running.child.id().cast_signed()), signal)
             .with_context(|| format!("{}: {signal}", self.script))
     }
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../real").join(name)
 }
 
 impl Drop for Running {

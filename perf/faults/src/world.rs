@@ -14,8 +14,9 @@ use crate::disk::Disk;
 use crate::engine::{Engine, Run};
 use crate::plan::{Fault, Kind};
 use crate::proxy::{Proxy, Weather};
+use crate::reader::Reader;
 use crate::real::{Server, free_address};
-use crate::settings::{SPILL_BYTES, SPILL_BYTES_WITHOUT_DISK, SYMBOLS, Settings};
+use crate::settings::{SPILL_BYTES, SPILL_BYTES_WITHOUT_DISK, SYMBOLS, Settings, TOPIC, TOPIC_RAW};
 
 /// The folder of the engine's runs.
 pub(crate) const ENGINE: &str = "engine";
@@ -31,9 +32,9 @@ pub(crate) struct World {
     pub(crate) exchange: Simulator,
     pub(crate) book: Writer,
     pub(crate) engine: Engine,
-    pub(crate) registry_url: String,
+    registry_url: String,
     /// Of the broker's listener that is not behind the proxy.
-    pub(crate) broker_address: SocketAddr,
+    broker_address: SocketAddr,
     broker: Server,
     registry: Server,
     proxy: Proxy,
@@ -53,8 +54,10 @@ impl World {
         let proxy = Proxy::start(behind_proxy)?;
         let mut broker = Server::broker(&folder.join("kafka"), [direct, behind_proxy], proxy.address())?;
         let (mut registry, registry_url) = Server::registry(&folder.join("registry"), free_address()?.port())?;
-        broker.start_and_wait()?;
-        registry.start_and_wait()?;
+        for server in [&mut broker, &mut registry] {
+            server.fetch()?;
+            server.start_and_wait()?;
+        }
         let (ledger, ledger_reader) = Ledger::new(LEDGER_BATCHES, None);
         let exchange = sim::start(SimulatorConfig {
             symbols: SYMBOLS.map(Into::into).into(),
@@ -77,6 +80,11 @@ impl World {
         };
         let engine = Engine::new(binary, &folder.join(ENGINE), settings, seed);
         Ok(World { exchange, book, engine, registry_url, broker_address: direct, broker, registry, proxy, disk })
+    }
+
+    /// A reader of both topics, past the proxy.
+    pub(crate) fn reader(&self) -> anyhow::Result<Reader> {
+        Reader::start(&self.broker_address.to_string(), &self.registry_url, TOPIC_RAW, TOPIC)
     }
 
     /// A fault begins.
