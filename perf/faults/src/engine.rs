@@ -168,17 +168,22 @@ impl Run {
         serde_json::from_slice(&fs::read(self.folder.join("report/report.json")).ok()?).ok()
     }
 
-    /// What is wrong with how it ended, if something is. One that cannot start is not: the broker may be away.
+    /// What is wrong with how it ended, if something is. One that cannot start, and says so, is not: the broker may be away.
     pub(crate) fn fault(&self) -> Option<String> {
-        let name = self.folder.display();
-        match (self.ended, self.told_at_ms) {
-            _ if self.is_killed || !self.has_subscribed => None,
-            (None, _) => Some(format!("{name}: the engine did not end")),
-            (Some(status), None) => Some(format!("{name}: the engine ended by itself: {status}")),
-            (Some(status), Some(_)) if status.code().is_none() => Some(format!("{name}: the engine ended by {status}")),
-            (Some(_), Some(_)) if self.report().is_none() => Some(format!("{name}: no report")),
-            _ => None,
-        }
+        let wrong = match (self.ended, self.told_at_ms) {
+            _ if self.is_killed => return None,
+            (None, _) => "it did not end".into(),
+            (Some(status), _) if !matches!(status.code(), Some(0..=2)) => format!("it ended by {status}"),
+            (Some(status), None) if self.has_subscribed => format!("it ended by itself: {status}"),
+            (Some(_), Some(_)) if self.has_subscribed && self.report().is_none() => "it left no report".into(),
+            _ => return None,
+        };
+        Some(format!("{}: {wrong}", self.name()))
+    }
+
+    /// How it is called in what is said of it: by its folder.
+    pub(crate) fn name(&self) -> String {
+        format!("the engine's {}", self.folder.file_name().unwrap_or_default().display())
     }
 }
 
@@ -207,4 +212,60 @@ impl Drop for Running {
 pub(crate) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    /// One that was told to end and did, with its report.
+    fn run(folder: &Path) -> Run {
+        let folder = folder.join("run-7");
+        fs::create_dir_all(folder.join("report")).unwrap();
+        fs::write(folder.join("report/report.json"), "{}").unwrap();
+        Run {
+            folder,
+            ended: Some(ExitStatus::from_raw(0)),
+            is_killed: false,
+            has_subscribed: true,
+            told_at_ms: Some(2),
+            subscribed_at_ms: Some(1),
+        }
+    }
+
+    #[test]
+    fn ends_that_nobody_wished_for_are_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let right = run(folder.path());
+        let (lost, panicked, aborted) = (1 << 8, 101 << 8, 6);
+        let status = |raw| Some(ExitStatus::from_raw(raw));
+        assert_eq!(right.fault(), None);
+        assert_eq!(Run { ended: status(lost), ..right.clone() }.fault(), None, "its report says what");
+        assert_eq!(Run { ended: status(9), is_killed: true, ..right.clone() }.fault(), None);
+        let in_vain = Run { ended: status(lost), has_subscribed: false, told_at_ms: None, ..right.clone() };
+        assert_eq!(in_vain.fault(), None);
+        for (run, why) in [
+            (Run { ended: None, ..right.clone() }, "did not end"),
+            (Run { ended: status(aborted), ..right.clone() }, "by signal: 6"),
+            (Run { ended: status(panicked), ..in_vain }, "exit status: 101"),
+            (Run { told_at_ms: None, ..right.clone() }, "by itself"),
+            (Run { folder: folder.path().join("elsewhere"), ..right }, "no report"),
+        ] {
+            assert!(run.fault().is_some_and(|fault| fault.contains(why)), "{:?} is not {why:?}", run.fault());
+        }
+    }
+
+    #[test]
+    fn a_line_is_found_once_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "\"message\":\"subsc").unwrap();
+        let child = Command::new("true").spawn().unwrap();
+        let mut running = Running { child, log: File::open(&path).unwrap(), read: String::new() };
+        assert!(!running.says(SUBSCRIBED).unwrap());
+        fs::write(&path, "\"message\":\"subscribed\",").unwrap();
+        assert!(running.says(SUBSCRIBED).unwrap());
+    }
 }

@@ -160,7 +160,8 @@ fn built() -> anyhow::Result<PathBuf> {
     let cargo =
         std::env::var_os("CARGO").context("start this with cargo run, which builds the engine, or name --engine")?;
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "k2-feed", "--bin", "k2-feed"]);
+    // Alone it would be built with other features of what both use, and that built twice.
+    command.args(["build", "--package", "k2-feed", "--package", "k2-faults"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

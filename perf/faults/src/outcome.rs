@@ -165,7 +165,7 @@ fn unaccounted(run: &Run) -> Option<String> {
     };
     let (failed, dropped, in_flight) = (sum("failed"), sum("dropped"), sum("in_flight"));
     (failed + dropped + in_flight > 0)
-        .then(|| format!("{}: failed {failed}, dropped {dropped}, left in flight {in_flight}", run.folder.display()))
+        .then(|| format!("{}: failed {failed}, dropped {dropped}, left in flight {in_flight}", run.name()))
 }
 
 /// A count of a report's accounting.

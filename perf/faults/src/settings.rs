@@ -24,7 +24,7 @@ pub(crate) const SPILL_BYTES_WITHOUT_DISK: u64 = 4 << 20;
 const SHUTDOWN_TIMEOUT_S: u64 = 5;
 
 /// What the engine has in memory whatever is configured: its code, histograms, librdkafka, allocators' slack.
-const FIXED_BYTES: u64 = 48 << 20;
+const FIXED_BYTES: u64 = 40 << 20;
 /// Times that a queued record is in memory at most: with librdkafka, in its requests, and as one that came back.
 const COPIES: u64 = 3;
 /// librdkafka and the table of what is in flight have so much for a record beside its bytes.
