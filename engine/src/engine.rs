@@ -41,6 +41,8 @@ use roster::Roster;
 
 /// Longest wait for a core to pass on what it has measured; it does so at least every few dozen milliseconds.
 const COLLECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the end is looked for while it is waited for.
+const STOP_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A running engine.
 pub struct Engine {
@@ -227,13 +229,25 @@ impl Engine {
 
     /// Stops: no more is read, the rings are emptied, the broker is waited for. A core that has failed does not keep
     /// the others from that.
-    pub fn stop(mut self) -> Stopped {
+    pub fn stop(self) -> Stopped {
+        self.stop_telling(|_| ())
+    }
+
+    /// As [`Self::stop`]; `progress` is told now and then how far it is.
+    pub fn stop_telling(mut self, mut progress: impl FnMut(&Accounting)) -> Stopped {
         self.stop_feeding.store(true, Ordering::Release);
         let mut failures = Vec::new();
         for thread in self.feed_threads.drain(..) {
             failures.extend(thread.join().err().map(|_| "a feed core ended by a broken invariant".to_string()));
         }
         self.stop_producing.store(true, Ordering::Release);
+        let mut last = self.readings.collect_last(Hops::of(&Hop::ALL));
+        while !self.producer_threads.iter().all(JoinHandle::is_finished) {
+            progress(&last.accounting);
+            std::thread::sleep(STOP_INTERVAL);
+            self.readings.ask_producers();
+            last = self.readings.collect_last(last.hops);
+        }
         let mut left = 0;
         for thread in self.producer_threads.drain(..) {
             match thread.join() {
@@ -241,7 +255,7 @@ impl Engine {
                 Err(_) => failures.push("a producer core ended by a broken invariant".into()),
             }
         }
-        let last = self.readings.collect_last();
+        let last = self.readings.collect_last(last.hops);
         self.keeper.write();
         let unaccounted = last.accounting.all_records().in_flight;
         if failures.is_empty() && unaccounted != left as u64 {
@@ -269,9 +283,13 @@ impl Readings {
         interval
     }
 
-    /// What the cores passed on when they ended.
-    fn collect_last(&mut self) -> Interval {
-        let mut hops = Hops::of(&Hop::ALL);
+    /// Asks the producer cores, of which some may have ended.
+    fn ask_producers(&self) {
+        self.producers.iter().for_each(|(collector, _)| collector.ask());
+    }
+
+    /// What the cores have passed on, when they ended or were asked, added to `hops`.
+    fn collect_last(&mut self, mut hops: Hops) -> Interval {
         for (collector, tally) in &mut self.producers {
             while collector.collect(|measured| take(measured, tally, &mut hops, &mut self.twins)).is_some() {}
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::accounting::Accounting;
+use crate::accounting::{Accounting, Records};
 use crate::config::{self, Config, Explained, Misconfigured};
 use crate::cores::{CpuSet, Plan};
 use crate::engine::{Engine, Interval};
@@ -20,6 +20,8 @@ use crate::twins::Standing;
 
 /// How often measurements are collected; an interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often it is said how far the end is.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the summary line is logged.
 const SUMMARY_INTERVAL: Duration = Duration::from_secs(60);
 /// The configuration that is read if it is there and none is named.
@@ -108,13 +110,35 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let (plan, config) = (engine.plan().clone(), engine.config().clone());
     tracing::info!("stopping: draining the rings and waiting for the broker");
-    let stopped = engine.stop();
+    let mut progress = Progress::new(&signals);
+    let stopped = engine.stop_telling(|accounting| progress.tell(accounting));
     report.add(&stopped.last.hops, started.elapsed());
     let (accounting, standings) = (stopped.last.accounting, stopped.last.standings.clone());
     summary.add(stopped.last);
     summary.log();
     report.write("run", &config, &plan, &accounting, &standings, None)?;
     Ok(conclude(&accounting, &stopped.failures).into())
+}
+
+/// How far the end is.
+struct Progress<'a> {
+    signals: &'a Signals,
+    said: Instant,
+}
+
+impl<'a> Progress<'a> {
+    fn new(signals: &'a Signals) -> Self {
+        Progress { signals, said: Instant::now() }
+    }
+
+    fn tell(&mut self, accounting: &Accounting) {
+        let Records { in_flight, spilled, .. } = accounting.all_records();
+        self.signals.tell_left(format!("{in_flight} records were in flight, {spilled} are on disk"));
+        if self.said.elapsed() >= PROGRESS_INTERVAL {
+            self.said = Instant::now();
+            tracing::info!(in_flight, spilled, "waiting for the broker; a second signal ends it at once");
+        }
+    }
 }
 
 /// The configuration file, if there is one.

@@ -1,5 +1,6 @@
 //! What is wished from outside.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,6 +20,8 @@ pub enum Wish {
 pub struct Signals {
     stop: Receiver<()>,
     reload: Receiver<()>,
+    /// What would be left by now.
+    left: Arc<Mutex<String>>,
 }
 
 impl Signals {
@@ -31,24 +34,32 @@ impl Signals {
         let ((to_stop, stop), (to_reload, reload)) = (bounded(1), bounded(1));
         let mut signals =
             signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("signals cannot be handled")?;
+        let left = Arc::new(Mutex::new("what was in flight is not known to have arrived".to_string()));
+        let left_then = left.clone();
         let listen = move || {
             let mut stop_was_asked = false;
             for signal in signals.forever() {
                 let wished = if signal == SIGHUP { &to_reload } else { &to_stop };
                 if signal != SIGHUP && std::mem::replace(&mut stop_was_asked, true) {
-                    eprintln!("stopped at once: what was in flight is not known to have arrived");
+                    let left = left_then.lock().unwrap_or_else(PoisonError::into_inner);
+                    eprintln!("stopped at once: {left}");
                     std::process::exit(1);
                 }
                 let _ = wished.try_send(());
             }
         };
         std::thread::Builder::new().name("k2-signals".into()).spawn(listen).context("signals cannot be handled")?;
-        Ok(Signals { stop, reload })
+        Ok(Signals { stop, reload, left })
     }
 
     /// Brings the wish to stop, for those that wait for something else.
     pub fn stop(&self) -> &Receiver<()> {
         &self.stop
+    }
+
+    /// Says what would be left if a second signal came now.
+    pub fn tell_left(&self, left: String) {
+        *self.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
     }
 
     /// Waits for a wish, no longer than `longest`. The wish to stop goes first.

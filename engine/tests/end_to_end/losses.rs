@@ -90,3 +90,20 @@ fn records_that_cannot_be_delivered_are_counted_and_named() {
     let named = format!("symbol=\"BTCUSDT\" records={} first=", left("normalized"));
     stopped.ended.says(&["left: not known to have arrived", &named]);
 }
+
+/// Whoever asks twice does not wait, and is told what is left.
+#[test]
+fn a_second_signal_ends_it_at_once_and_says_what_is_left() {
+    let _alone = alone();
+    let (broker, simulator) = (Broker::start(), market(2_000.0));
+    let url = simulator.url();
+    let mut run = Run::with(&variables(&broker, &url, "BTCUSDT"), None, &[]).subscribed();
+    broker.child.signal(libc::SIGSTOP);
+    run.child.terminate();
+    run.child.log_line("waiting for the broker; a second signal ends it at once");
+    run.child.terminate();
+    let ended = run.child.ended().expect(1);
+    simulator.stop();
+    let line = ended.stderr.lines().find(|line| line.starts_with("stopped at once: ")).expect(&ended.stderr);
+    assert!(line.ends_with(" records were in flight, 0 are on disk"), "{line}");
+}
