@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often it is said how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest wait for anything to come back by itself.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long trades go on behind the last fault, so that what was missed is noticed.
 const QUIET: Duration = Duration::from_secs(4);
 /// All has arrived when nothing more has for so long: longer than the engine's wait between attempts grows here.
@@ -82,6 +82,7 @@ impl Row {
                 return Ok(Some(Struck { kind: fault.kind, from_s: at_s(since), to_s: at_s(now) }));
             }
             Stage::Recovers { fault, since } if now > since + fault.lasts + PATIENCE => {
+                println!("the engine's threads:\n{}", world.engine.threads());
                 bail!("{}: not over after {PATIENCE:?}", fault.kind.name());
             }
             _ => {}
@@ -162,6 +163,7 @@ impl<'a> Campaign<'a> {
         let deadline = Instant::now() + PATIENCE;
         while !is_so(self)? {
             if Instant::now() > deadline {
+                println!("the engine's threads:\n{}", self.world.engine.threads());
                 bail!("{what}: not after {PATIENCE:?}");
             }
             self.tick(self.struck.len(), what)?;

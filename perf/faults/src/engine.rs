@@ -124,6 +124,17 @@ impl Engine {
         Ok(())
     }
 
+    /// What each of its threads waits for, if it runs: for one that hangs.
+    pub(crate) fn threads(&self) -> String {
+        let Some(pid) = self.pid() else { return "it does not run".into() };
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().filter_map(Result::ok);
+        let said = tasks.map(|task| {
+            let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default().trim().to_string();
+            format!("{}: {} (system call {})", read("comm"), read("wchan"), read("syscall"))
+        });
+        said.collect::<Vec<_>>().join("\n")
+    }
+
     /// All its runs. One that goes on is killed.
     pub(crate) fn into_runs(self) -> Vec<Run> {
         self.runs
