@@ -15,11 +15,12 @@
 //! | [`avro`], [`decimal`] | a trade becomes a record, in the ring's memory |
 //! | [`record`] | what lies in the ring |
 //! | [`produce`], [`kafka`] | the rings are drained into librdkafka, and its reports read |
+//! | [`spill`] | what Kafka does not take waits on disk |
 //!
 //! Around it: [`engine`] starts and stops it, [`registry`] gives schemas their ids, [`state`] is the folder of what survives
-//! the engine, [`session`] and [`sequence`] watch over connections and ids, [`repair`]
-//! fills gaps from the exchange's history, [`latency`],
-//! [`accounting`], [`twins`] and [`interval`] measure, [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
+//! the engine, [`resume`] keeps there how far each symbol is, [`session`] and [`sequence`] watch over connections and ids,
+//! [`repair`] fills gaps from the exchange's history, [`latency`], [`accounting`], [`twins`] and [`interval`] measure,
+//! [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
 //! world outside.
 
 pub mod accounting;
