@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid};
 
@@ -48,5 +48,12 @@ impl Disk {
     /// Gives it back.
     pub(crate) fn clear(&self) -> anyhow::Result<()> {
         fs::remove_file(self.folder.join(FILLER)).context("the disk cannot be cleared")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // The folder is to be removed; if this fails, it stays behind, empty.
+        let _ = umount2(&self.folder, MntFlags::MNT_DETACH);
     }
 }

@@ -96,13 +96,17 @@ impl Reader {
         left.retain(|_, end| *end > 0);
         let mut deadline = Instant::now() + PATIENCE;
         while !left.is_empty() {
-            let Some(message) = self.consumer.poll(Duration::from_millis(100)) else {
-                if Instant::now() > deadline {
-                    bail!("the broker does not give what is left: {left:?}");
+            let message = match self.consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => message,
+                // A connection that was lost is made anew: the wait decides.
+                nothing => {
+                    if Instant::now() > deadline {
+                        let error = nothing.and_then(Result::err);
+                        bail!("the broker does not give what is left: {left:?}, {error:?}");
+                    }
+                    continue;
                 }
-                continue;
             };
-            let message = message?;
             deadline = Instant::now() + PATIENCE;
             let place = (message.topic().to_string(), message.partition());
             if left.get(&place).is_some_and(|end| message.offset() + 1 >= *end) {
