@@ -164,7 +164,8 @@ impl Engine {
             feed_orders.push(sender);
             let duty = Duty { assignments: std::mem::take(&mut dealt[number]), orders };
             let link = links.get(number).cloned();
-            let resumed = resumed.clone();
+            // A symbol that comes to the core later was fed by another meanwhile.
+            let resumed = Keeper::of_core(&resumed, &duty.assignments);
             let make_core = move || {
                 let core = FeedCore::new(ring, bell, recorder).resuming(resumed);
                 match link {

@@ -38,7 +38,7 @@ use crate::record::{HEAD_LEN, Head, Kind, Tail, seal};
 use crate::resume::Reached;
 use crate::trade::Trade;
 use crate::venue::json::Json;
-use crate::venue::{Control, Frame, Instrument, Reject, Subscription, Venue};
+use crate::venue::{Control, Frame, Instrument, Reject, SequenceRule, Subscription, Venue};
 use book::{Book, Books};
 use gaps::Gaps;
 use held::{Shown, Turn};
@@ -260,6 +260,9 @@ impl FeedCore {
                     let mut trade = *trade;
                     let book = books.of(line, trade.instrument);
                     if is_shared || book.is_new(measured, line, &mut trade, received) {
+                        // Only numbers that count by one tell what is missing and what was there.
+                        let number = trade.sequence.filter(|_| V::SEQUENCE == SequenceRule::Contiguous);
+                        let head = Head { number, ..head };
                         let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
                         measured.hops.record(Hop::Encode, now, committed);
                     }
@@ -338,7 +341,7 @@ fn write_trade(
         note_drop(&book.symbol, trade);
     }
     let tail = Tail { key: &book.symbol, connection: "", reason: "" };
-    let head = Head { kind: Kind::Normalized, number: trade.sequence, committed, ..*frame };
+    let head = Head { kind: Kind::Normalized, committed, ..*frame };
     finish(tally, record, head, len, tail);
     committed
 }

@@ -24,6 +24,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -72,8 +73,8 @@ pub struct ProducerSettings {
     pub when_full: RingFull,
     /// Where records wait that the client has no room for, if they may.
     pub store: Option<StoreSettings>,
-    /// Where it is to show how far each symbol is, if that is kept, and what is known of that.
-    pub reached: Option<(Arc<Shown>, Progress)>,
+    /// How far each symbol is, if that is kept.
+    pub reached: Option<Resume>,
     /// The waits before records that came back are offered again.
     pub waits: Bounds,
     /// What it does while there is nothing to do.
@@ -82,12 +83,24 @@ pub struct ProducerSettings {
     pub shutdown_timeout: Duration,
 }
 
+/// How far each symbol is.
+pub struct Resume {
+    /// Where the core is to show it.
+    pub shown: Arc<Shown>,
+    /// What is known of it at the start.
+    pub known: Progress,
+    /// Topics of which it is not kept.
+    pub mixed: BTreeSet<String>,
+}
+
 /// What a producer core works with.
 pub struct ProducerCore<C> {
     client: C,
     connect: Connect<C>,
     /// When a client may be made anew.
     renew_at: Nanos,
+    /// Whether the client has given back what it had, and is heard no more.
+    is_dead: bool,
     rings: Vec<k2_ring::Consumer>,
     /// Routes to add, in the order of the feeds' numbers.
     new_routes: Receiver<NewRoute>,
@@ -128,7 +141,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     ) -> Result<Self, String> {
         let ProducerSettings { max_records, max_bytes, when_full, store, reached, waits, wait, shutdown_timeout } =
             settings;
-        let (shown, known) = reached.unzip();
+        let (known, mixed) = reached.as_ref().map(|one| (one.known.clone(), one.mixed.clone())).unwrap_or_default();
         if wait == Wait::Park {
             client.ring_on_report(bell.fd());
         }
@@ -143,7 +156,8 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             clock: Nanos::now,
             is_obstructed: false,
             pressure: Pressure::new(),
-            reached: shown.map(Table::new),
+            reached: reached.map(|one| Table::new(one.shown)),
+            mixed,
             purge_at: Nanos(0),
             waits,
         };
@@ -151,11 +165,12 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             let route = desk.route(&mut client, route)?;
             desk.routes.push(route);
         }
-        desk.recover(&mut client, &known.unwrap_or_default())?;
+        desk.recover(&mut client, &known)?;
         Ok(ProducerCore {
             client,
             connect,
             renew_at: Nanos(0),
+            is_dead: false,
             rings,
             new_routes,
             desk,
@@ -212,7 +227,9 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         for ring in 0..self.rings.len() {
             done += self.drain(ring);
         }
-        done += self.take_reports();
+        if !self.is_dead {
+            done += self.take_reports();
+        }
         if self.client.fatal().is_some() {
             self.renew();
         }

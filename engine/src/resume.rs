@@ -21,6 +21,8 @@ use crate::sequence::REMEMBERED;
 const FILE: &str = "reached.json";
 /// The version of its form.
 const VERSION: u32 = 1;
+/// More than are ever on their way at a time.
+const LATELY: i64 = 1 << 20;
 /// Most gaps that are kept of a symbol; of more, the oldest are given up.
 const MOST_HOLES: usize = 64;
 
@@ -85,6 +87,14 @@ impl Reached {
         let rest = parts.into_iter().filter(|(first, last)| first <= last);
         let rest: Vec<_> = rest.map(|(first, last)| Hole { first, last, after_ns }).collect();
         self.holes.splice(place..place, rest);
+        if self.holes.len() > MOST_HOLES {
+            self.holes.remove(0);
+        }
+    }
+
+    /// Whether the number has come, and not so long ago that the exchange may have counted anew since.
+    pub fn had_lately(&self, number: i64) -> bool {
+        self.last.saturating_sub(number) < LATELY && self.has(number)
     }
 
     /// Whether the number has come.

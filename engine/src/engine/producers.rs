@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 
-use super::on_housekeeping;
 use super::rings::Rings;
+use super::{on_housekeeping, progress};
 use crate::config::{Config, Feed, Fsync};
 use crate::cores::Plan;
 use crate::interval::{self, ProducerMeasured};
 use crate::kafka::Kafka;
-use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, RouteSpec, Shown, StoreSettings};
+use crate::produce::{
+    Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, Resume, RouteSpec, Shown, StoreSettings,
+};
 use crate::resume::Progress;
 use crate::session::backoff::Bounds;
 use crate::spill;
@@ -44,7 +46,7 @@ pub(super) fn start(
     let connect = connect(config, plan);
     // Threads that are started here inherit the CPUs.
     let core = on_housekeeping(plan, || {
-        let reached = shown.map(|shown| (shown, known.clone()));
+        let reached = shown.map(|shown| Resume { shown, known: known.clone(), mixed: progress::mixed(config) });
         let settings = ProducerSettings { reached, ..settings((number, plan.producer.len()), config) };
         ProducerCore::new(kafka, connect, consumers, (&routes, new_routes), recorder, bell, settings)
     });

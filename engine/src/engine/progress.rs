@@ -1,9 +1,10 @@
 //! How far each symbol is: where a run begins, and what it leaves to the next.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::feed::assignment::Assignment;
 use crate::kafka::settings::ProducerSettings;
 use crate::produce::Shown;
 use crate::record::Kind;
@@ -12,6 +13,8 @@ use crate::state::StateFolder;
 
 /// Keeps how far each symbol is, if there is a folder for it.
 pub(super) struct Keeper {
+    /// What was known at the start, of topics that are not fed now too.
+    known: Progress,
     file: Option<ProgressFile>,
     /// One of each producer core.
     shown: Vec<Arc<Shown>>,
@@ -24,10 +27,19 @@ impl Keeper {
     pub(super) fn open(config: &Config, state: Option<&StateFolder>) -> (Self, Progress) {
         let file = state.map(|state| ProgressFile::open(state.dir()));
         let mut known = file.as_ref().map(|file| file.progress().clone()).unwrap_or_default();
+        for topic in mixed(config) {
+            known.topics.remove(&topic);
+            if file.is_some() {
+                tracing::warn!(
+                    topic,
+                    "several exchanges have the same symbols there: a restart does not go on from where they were"
+                );
+            }
+        }
         if !known.topics.is_empty() {
             catch_up(&config.producer_settings(), config, &mut known);
         }
-        (Keeper { file, shown: Vec::new(), has_failed: false }, known)
+        (Keeper { known: known.clone(), file, shown: Vec::new(), has_failed: false }, known)
     }
 
     /// Where a producer core is to show how far it is; none if that is not kept.
@@ -51,6 +63,17 @@ impl Keeper {
         feeds.flat_map(of_feed).collect()
     }
 
+    /// Those of `resumed` that a feed core begins with.
+    pub(super) fn of_core(
+        resumed: &HashMap<(u16, String), Reached>,
+        assignments: &[Assignment],
+    ) -> HashMap<(u16, String), Reached> {
+        let keys = assignments.iter().flat_map(|one| one.symbols().map(|symbol| (one.feed, symbol.to_string())));
+        keys.filter_map(|key| resumed.get_key_value(&key))
+            .map(|(key, reached)| (key.clone(), reached.clone()))
+            .collect()
+    }
+
     /// Writes how far each symbol is now.
     pub(super) fn write(&mut self) {
         let progress = self.progress();
@@ -66,11 +89,26 @@ impl Keeper {
     }
 
     fn progress(&self) -> Progress {
-        // Topics that are not fed now stay known.
-        let mut progress = self.file.as_ref().map(|file| file.progress().clone()).unwrap_or_default();
-        self.shown.iter().for_each(|shown| shown.add_to(&mut progress));
+        let (mut progress, mut shown) = (self.known.clone(), BTreeSet::new());
+        self.shown.iter().for_each(|core| core.add_to(&mut progress, &mut shown));
         progress
     }
+}
+
+/// The topics on which several exchanges have symbols that are spelled alike: of those it is not kept how far they are, as
+/// trades are known by topic, symbol and number.
+pub(super) fn mixed(config: &Config) -> BTreeSet<String> {
+    let (mut exchanges, mut mixed) = (HashMap::new(), BTreeSet::new());
+    for feed in &config.feeds {
+        for instrument in feed.instruments() {
+            let topic = feed.topic(Kind::Normalized);
+            let first = *exchanges.entry((topic, &instrument.symbol)).or_insert(feed.protocol.exchange());
+            if first != feed.protocol.exchange() {
+                mixed.insert(topic.to_string());
+            }
+        }
+    }
+    mixed
 }
 
 /// Adds to what is known what has come to the topics since it was written.

@@ -39,7 +39,8 @@ impl Assignment {
         self.ways.first().map(|way| way.instruments.as_slice()).unwrap_or_default()
     }
 
-    pub(super) fn symbols(&self) -> impl Iterator<Item = &str> {
+    /// The symbols that it carries.
+    pub fn symbols(&self) -> impl Iterator<Item = &str> {
         self.instruments().iter().map(|instrument| instrument.symbol.as_str())
     }
 

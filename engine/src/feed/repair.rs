@@ -157,6 +157,7 @@ fn publish(
                 }
                 let gap = book.gaps.as_mut().and_then(|gaps| gaps.get(answer.ticket));
                 if gap.is_some_and(|gap| gap.fill(past.number)) {
+                    let head = Head { number: Some(past.number), ..head };
                     write_trade(ring, tally, book, CONNECTION, &decoded, &head, wall);
                     book.tracker.fill(past.number);
                     tally.repairs.trades += 1;

@@ -160,7 +160,7 @@ impl Backlog {
 #[cold]
 fn has(there: &BTreeMap<String, Reached>, key: &[u8], number: i64) -> bool {
     let reached = std::str::from_utf8(key).ok().and_then(|key| there.get(key));
-    reached.is_some_and(|reached| reached.has(number))
+    reached.is_some_and(|reached| reached.had_lately(number))
 }
 
 fn leave(waiting: &mut HashMap<Box<[u8]>, usize, RandomState>, key: &[u8]) {

@@ -1,5 +1,7 @@
 //! What is known of the records on their way: what is with the client, what came back, what waits on disk.
 
+use std::collections::BTreeSet;
+
 use crate::accounting::ProducerTally;
 use crate::avro;
 use crate::clock::Nanos;
@@ -39,6 +41,8 @@ pub(super) struct Desk {
     pub(super) pressure: Pressure,
     /// How far each symbol is, where that is kept.
     pub(super) reached: Option<Table>,
+    /// Topics of which it is not.
+    pub(super) mixed: BTreeSet<String>,
     /// When the client's queue may be asked for again.
     pub(super) purge_at: Nanos,
     /// The waits before what came back is offered again.
@@ -48,43 +52,68 @@ pub(super) struct Desk {
 impl Desk {
     /// The route of a feed, over the lanes of its topics; those that are not there are made.
     pub(super) fn route(&mut self, client: &mut impl Client, spec: &RouteSpec) -> Result<Route, String> {
-        let mut lanes = [0; Kind::ALL.len()];
+        let (mut lanes, mut taken) = ([0; Kind::ALL.len()], Vec::new());
         // A feed without raw frames names another topic in their place, which is that one's.
         for kind in [Kind::Normalized, Kind::Dlq, Kind::Raw] {
-            lanes[kind as usize] = self.lane(client, &spec.topics[kind as usize], kind)?;
+            let lane = self.lane(client, &spec.topics[kind as usize], kind, &taken)?;
+            lanes[kind as usize] = lane;
+            taken.push(lane);
         }
         Ok(Route { exchange: spec.exchange.clone(), lanes })
     }
 
-    /// The lane of a topic.
-    pub(super) fn lane(&mut self, client: &mut impl Client, name: &str, kind: Kind) -> Result<usize, String> {
-        if let Some(place) = self.lanes.iter().position(|lane| lane.name == name) {
-            return Ok(place);
+    /// The lane of a topic. One that is in no route and holds nothing is made what is asked for.
+    fn lane(&mut self, client: &mut impl Client, name: &str, kind: Kind, taken: &[usize]) -> Result<usize, String> {
+        let Some(place) = self.lanes.iter().position(|lane| lane.name == name) else {
+            self.lanes.push(Lane::new(name.to_string(), kind, client.topic(name)?, !self.mixed.contains(name)));
+            return Ok(self.lanes.len() - 1);
+        };
+        let is_routed = taken.contains(&place) || self.routes.iter().any(|route| route.lanes.contains(&place));
+        let lane = &mut self.lanes[place];
+        if !is_routed && lane.with_client == 0 && lane.is_clear() {
+            lane.kind = kind;
         }
-        self.lanes.push(Lane::new(name.to_string(), kind, client.topic(name)?));
-        Ok(self.lanes.len() - 1)
+        Ok(place)
     }
 
     /// What an earlier process left on disk goes first, of topics that are not fed any more, too. What `known` says is on the
     /// topics already does not go again.
     pub(super) fn recover(&mut self, client: &mut impl Client, known: &Progress) -> Result<(), String> {
-        for topic in self.store.as_ref().map(Store::left).unwrap_or_default() {
-            // What its records are, they say themselves.
-            self.lane(client, &topic, Kind::Raw)?;
-        }
         for lane in 0..self.lanes.len() {
-            if let (Some(reached), Some(topic)) = (&mut self.reached, known.topics.get(&self.lanes[lane].name)) {
-                reached.begin(lane, topic);
+            self.begin(lane, known);
+        }
+        for topic in self.store.as_ref().map(Store::left).unwrap_or_default() {
+            if self.lanes.iter().any(|lane| lane.name == topic) {
+                continue;
             }
-            if let Some(kind) = self.backlog(lane).and_then(|backlog| backlog.kind()) {
-                self.lanes[lane].kind = kind;
-                self.is_obstructed = true;
-            }
-            let Lane { name, backlog: Some(backlog), .. } = &mut self.lanes[lane] else { continue };
-            backlog.there = known.topics.get(name).map(|topic| topic.symbols.clone()).unwrap_or_default();
+            let Some(store) = &mut self.store else { break };
+            let backlog = store.open(&topic, &mut self.recorder.now.tally, &mut |_| ());
+            // What the records are, they say themselves. Without any, nobody asks for the topic.
+            let Some((backlog, kind)) = backlog.and_then(|backlog| backlog.kind().map(|kind| (backlog, kind))) else {
+                continue;
+            };
+            let mut lane = Lane::new(topic.clone(), kind, client.topic(&topic)?, false);
+            lane.backlog = Some(backlog);
+            self.lanes.push(lane);
+            self.is_obstructed = true;
         }
         self.show();
         Ok(())
+    }
+
+    /// Begins a lane with what is known of its topic, and what is on disk.
+    fn begin(&mut self, lane: usize, known: &Progress) {
+        let known = known.topics.get(&self.lanes[lane].name).filter(|_| self.lanes[lane].is_tracked);
+        if let (Some(reached), Some(topic)) = (&mut self.reached, known) {
+            reached.begin(lane, topic);
+        }
+        if let Some(kind) = self.backlog(lane).and_then(|backlog| backlog.kind()) {
+            self.lanes[lane].kind = kind;
+            self.is_obstructed = true;
+        }
+        if let Some(backlog) = &mut self.lanes[lane].backlog {
+            backlog.there = known.map(|topic| topic.symbols.clone()).unwrap_or_default();
+        }
     }
 
     /// Shows how far each symbol is.
@@ -109,7 +138,9 @@ impl Desk {
         if let Some(received) = entry.received {
             measured.hops.record(Hop::Total, received, now);
         }
-        if let (Some(reached), Some(number)) = (&mut self.reached, entry.number) {
+        if let (Some(reached), Some(number)) = (&mut self.reached, entry.number)
+            && self.lanes[entry.lane as usize].is_tracked
+        {
             reached.acked(entry.lane as usize, report.key, number, entry.received_unix_ns, report.place);
         }
         if self.is_obstructed {
@@ -156,6 +187,7 @@ impl Desk {
             hold.is_on_disk = false;
         } else {
             hold.again(now);
+            hold.is_followed = lane.with_client > 0;
             self.purge_at = now;
         }
         if refusal.is_too_large() {
@@ -183,21 +215,20 @@ impl Desk {
         let head = Head { number: None, from_rest: false, kind: Kind::Dlq, ..entry.head() };
         let reason = format!("refused by the broker for {name}: {}", back.refusal);
         let bytes = whole(head, back.value, &[], back.connection, reason.as_bytes());
-        // Its own place has just become free.
-        if let Some(tag) = self.in_flight.admit(Entry::of(&head, lane, bytes.len(), now)) {
-            self.recorder.now.tally.dead_lettered += 1;
-            let order = self.in_flight.get(tag).order;
-            let hold = self.lanes[lane].hold.get_or_insert_with(|| Hold::since(now, self.waits));
-            hold.take(Back { order, tag, exchange: back.exchange.into(), bytes });
-            self.is_obstructed = true;
-        }
+        // The refused record's own place has just become free.
+        let tag = self.in_flight.admit_anyway(Entry::of(&head, lane, bytes.len(), now));
+        self.recorder.now.tally.dead_lettered += 1;
+        let order = self.in_flight.get(tag).order;
+        let hold = self.lanes[lane].hold.get_or_insert_with(|| Hold::since(now, self.waits));
+        hold.take(Back { order, tag, exchange: back.exchange.into(), bytes });
+        self.is_obstructed = true;
     }
 
     /// The journal of a lane, which is opened when it is first needed.
     pub(super) fn backlog(&mut self, lane: usize) -> Option<&mut Backlog> {
-        let Lane { name, backlog, .. } = &mut self.lanes[lane];
+        let Lane { name, backlog, is_tracked, .. } = &mut self.lanes[lane];
         if backlog.is_none() {
-            let reached = &mut self.reached;
+            let reached = &mut self.reached.as_mut().filter(|_| *is_tracked);
             let mut note = |record: &Record<'_>| {
                 if let (Some(reached), Some(number)) = (&mut *reached, record.head.number) {
                     reached.note(lane, record.key, number, record.head.received_unix_ns);

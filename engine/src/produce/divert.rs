@@ -47,21 +47,21 @@ impl Desk {
         loop {
             let Some(store) = &self.store else { return false };
             let has_room = self.spilled_bytes() + whole.len() as u64 <= store.settings.max_bytes;
-            let outcome = match has_room {
-                true => self.push(lane, record, whole),
-                false => Err(None),
-            };
-            match outcome {
-                Ok(()) => {
-                    self.note_spill();
-                    return true;
-                }
-                Err(refused) => {
-                    self.note_full(lane, refused.as_ref());
-                    if self.when_full != RingFull::DropOldest || !self.drop_oldest() {
-                        return false;
+            let refused = match has_room {
+                true => match self.push(lane, record, whole) {
+                    Ok(()) => {
+                        self.note_spill();
+                        return true;
                     }
-                }
+                    Err(refused) => refused,
+                },
+                false => None,
+            };
+            self.note_full(lane, refused.as_ref());
+            // Nothing is dropped for a journal that could not take the record anyway.
+            let is_for_room = !has_room || refused.as_ref().is_some_and(Refused::is_for_room);
+            if self.when_full != RingFull::DropOldest || !is_for_room || !self.drop_oldest() {
+                return false;
             }
         }
     }

@@ -14,6 +14,8 @@ pub(super) struct Hold {
     pub(super) until: Nanos,
     wait: Duration,
     longest_wait: Duration,
+    /// Whether the client has records that were handed over behind those that came back.
+    pub(super) is_followed: bool,
     /// Whether each is offered alone: the broker refused several together for their size.
     pub(super) one_at_a_time: bool,
     /// The one that was offered alone at last.
@@ -48,6 +50,7 @@ impl Hold {
             until: now.plus(min),
             wait: min,
             longest_wait: max,
+            is_followed: false,
             one_at_a_time: false,
             alone: None,
             rewind: false,

@@ -107,10 +107,13 @@ impl InFlight {
 
     /// A place for `entry`, if the bounds allow one more.
     #[inline]
-    pub(super) fn admit(&mut self, mut entry: Entry) -> Option<usize> {
-        if self.is_full() {
-            return None;
-        }
+    pub(super) fn admit(&mut self, entry: Entry) -> Option<usize> {
+        (!self.is_full()).then(|| self.admit_anyway(entry))
+    }
+
+    /// A place for `entry`, which takes that of one that has just left.
+    #[inline]
+    pub(super) fn admit_anyway(&mut self, mut entry: Entry) -> usize {
         entry.order = self.order;
         self.order += 1;
         self.live[entry.kind as usize] += u64::from(entry.on_disk.is_none());
@@ -118,11 +121,11 @@ impl InFlight {
         match self.free.pop() {
             Some(place) => {
                 self.entries[place as usize] = entry;
-                Some(place as usize)
+                place as usize
             }
             None => {
                 self.entries.push(entry);
-                Some(self.entries.len() - 1)
+                self.entries.len() - 1
             }
         }
     }

@@ -12,6 +12,8 @@ pub(super) struct Lane {
     pub(super) name: String,
     /// What its records are.
     pub(super) kind: Kind,
+    /// Whether it is kept how far its symbols are.
+    pub(super) is_tracked: bool,
     /// The present client's handle of it.
     pub(super) topic: Topic,
     /// Records that the client has.
@@ -25,8 +27,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(name: String, kind: Kind, topic: Topic) -> Self {
-        Lane { name, kind, topic, with_client: 0, hold: None, backlog: None, lost: 0 }
+    pub(super) fn new(name: String, kind: Kind, topic: Topic, is_tracked: bool) -> Self {
+        Lane { name, kind, topic, is_tracked, with_client: 0, hold: None, backlog: None, lost: 0 }
     }
 
     /// Whether a record of this key has to wait behind others.
@@ -36,7 +38,7 @@ impl Lane {
 
     /// Whether the client has records that are not to go before those that came back.
     pub(super) fn must_come_back(&self) -> bool {
-        self.hold.as_ref().is_some_and(|hold| !hold.is_proven) && self.with_client > 0
+        self.with_client > 0 && self.hold.as_ref().is_some_and(|hold| hold.is_followed)
     }
 
     /// Whether records on disk may go: after those that came back, and one alone while it is not known whether the topic

@@ -3,7 +3,7 @@
 //! The core writes to a table of its own; once a second, when its counts are asked for, what has changed is copied to where
 //! others read it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -14,11 +14,19 @@ use crate::resume::{Progress, Reached, Topic};
 pub(super) struct Table {
     /// By lane: the place of each symbol.
     places: Vec<HashMap<Box<[u8]>, usize, RandomState>>,
-    /// How far each is, and whether that has changed.
-    reached: Vec<(Reached, bool)>,
+    reached: Vec<Symbol>,
     /// By lane: the offset behind the last acknowledged record of each partition.
     offsets: Vec<Vec<i64>>,
     shown: Arc<Shown>,
+}
+
+/// One symbol.
+struct Symbol {
+    reached: Reached,
+    /// Whether it has since it was shown.
+    has_changed: bool,
+    /// Whether this core has any of its trades: else what it has is what it was told.
+    is_own: bool,
 }
 
 /// What others read.
@@ -27,8 +35,8 @@ pub struct Shown(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Lane and symbol, and how far it is.
-    symbols: Vec<(usize, String, Reached)>,
+    /// Lane and symbol, and how far it is if the core has any of its trades.
+    symbols: Vec<(usize, String, Option<Reached>)>,
     lanes: Vec<(String, Vec<i64>)>,
 }
 
@@ -41,21 +49,19 @@ impl Table {
     /// Begins a lane with what is known of its topic.
     pub(super) fn begin(&mut self, lane: usize, topic: &Topic) {
         for (symbol, reached) in &topic.symbols {
-            let place = self.begin_symbol(lane, symbol.as_bytes(), reached.clone());
-            self.reached[place].1 = true;
+            self.begin_symbol(lane, symbol.as_bytes(), reached.clone(), false);
         }
         for (partition, offset) in &topic.offsets {
             self.set_offset(lane, *partition, *offset);
         }
     }
 
-    fn begin_symbol(&mut self, lane: usize, key: &[u8], reached: Reached) -> usize {
+    fn begin_symbol(&mut self, lane: usize, key: &[u8], reached: Reached, is_own: bool) {
         if self.places.len() <= lane {
             self.places.resize_with(lane + 1, HashMap::default);
         }
-        self.reached.push((reached, true));
+        self.reached.push(Symbol { reached, has_changed: true, is_own });
         self.places[lane].insert(key.into(), self.reached.len() - 1);
-        self.reached.len() - 1
     }
 
     fn set_offset(&mut self, lane: usize, partition: i32, offset: i64) {
@@ -67,7 +73,7 @@ impl Table {
         if offsets.len() <= partition {
             offsets.resize(partition + 1, 0);
         }
-        offsets[partition] = offsets[partition].max(offset);
+        offsets[partition] = offset;
     }
 
     /// A trade was acknowledged.
@@ -84,12 +90,12 @@ impl Table {
     pub(super) fn note(&mut self, lane: usize, key: &[u8], number: i64, received_ns: i64) {
         match self.places.get(lane).and_then(|places| places.get(key)) {
             Some(place) => {
-                let (reached, has_changed) = &mut self.reached[*place];
-                reached.add(number, received_ns);
-                *has_changed = true;
+                let symbol = &mut self.reached[*place];
+                symbol.reached.add(number, received_ns);
+                (symbol.has_changed, symbol.is_own) = (true, true);
             }
             None => {
-                self.begin_symbol(lane, key, Reached::at(number, received_ns));
+                self.begin_symbol(lane, key, Reached::at(number, received_ns), true);
             }
         }
     }
@@ -104,11 +110,11 @@ impl Table {
             let mut new: Vec<_> = all.filter(|(_, (_, place))| **place >= symbols.len()).collect();
             new.sort_by_key(|(_, (_, place))| **place);
             let text = |key: &[u8]| String::from_utf8_lossy(key).into_owned();
-            symbols.extend(new.into_iter().map(|(lane, (key, _))| (lane, text(key), Reached::default())));
+            symbols.extend(new.into_iter().map(|(lane, (key, _))| (lane, text(key), None)));
         }
-        for ((reached, has_changed), (.., shown)) in self.reached.iter_mut().zip(symbols) {
-            if std::mem::take(has_changed) {
-                shown.clone_from(reached);
+        for (symbol, (.., shown)) in self.reached.iter_mut().zip(symbols) {
+            if std::mem::take(&mut symbol.has_changed) && symbol.is_own {
+                shown.get_or_insert_default().clone_from(&symbol.reached);
             }
         }
         for (lane, name) in names.enumerate() {
@@ -123,18 +129,16 @@ impl Table {
 }
 
 impl Shown {
-    /// Adds what is shown to `progress`.
-    pub fn add_to(&self, progress: &mut Progress) {
+    /// Puts what is shown in the place of what `progress` knows; of the symbols that are in `shown` already, by another
+    /// core, where it is further.
+    pub fn add_to(&self, progress: &mut Progress, shown_before: &mut BTreeSet<(String, String)>) {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (lane, symbol, reached) in &shown.symbols {
-            let Some((name, _)) = shown.lanes.get(*lane) else { continue };
-            let topic: &mut Topic = progress.topics.entry(name.clone()).or_default();
-            match topic.symbols.get_mut(symbol) {
-                // Another producer core may have it.
-                Some(known) if known.last > reached.last => {}
-                _ => {
-                    topic.symbols.insert(symbol.clone(), reached.clone());
-                }
+            let (Some((name, _)), Some(reached)) = (shown.lanes.get(*lane), reached) else { continue };
+            let known = progress.topics.entry(name.clone()).or_default().symbols.entry(symbol.clone()).or_default();
+            let is_first = shown_before.insert((name.clone(), symbol.clone()));
+            if is_first || known.last < reached.last {
+                known.clone_from(reached);
             }
         }
         for (name, offsets) in &shown.lanes {

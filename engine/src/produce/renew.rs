@@ -24,7 +24,9 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             return;
         }
         let words = self.client.fatal().unwrap_or_default().to_string();
-        self.take_back();
+        if !std::mem::replace(&mut self.is_dead, true) {
+            self.take_back();
+        }
         let (in_flight, back) = (self.desk.in_flight.len(), self.desk.held());
         match (self.connect)() {
             Ok(client) => {
@@ -35,6 +37,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
                     self.client.ring_on_report(self.bell.fd());
                 }
                 self.desk.recorder.now.tally.delivery.clients += 1;
+                self.is_dead = false;
                 self.desk.move_to(&mut self.client);
                 let possible_duplicates = self.desk.recorder.now.tally.delivery.possible_duplicates;
                 tracing::error!(back, in_flight, possible_duplicates, "the client was made anew: {words}");

@@ -14,7 +14,7 @@ use super::lane::Lane;
 use super::route::{self, HEADER_BYTES};
 
 /// What the client itself tries again is queued anew, and asked for again so often.
-const PURGE_INTERVAL: Duration = Duration::from_millis(5);
+const PURGE_INTERVAL: Duration = Duration::from_millis(50);
 /// Most records of a topic that are offered in one lap.
 const MAX_OFFERED: usize = 256;
 
@@ -82,6 +82,7 @@ impl Desk {
         if way.with_client > 0 || now < hold.until {
             return 0;
         }
+        hold.is_followed = false;
         if std::mem::take(&mut hold.rewind)
             && let Some(backlog) = &mut way.backlog
         {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
 
 use super::{Progress, Reached};
@@ -20,47 +21,59 @@ const WATERMARKS: Duration = Duration::from_secs(5);
 /// there. Returns how many were not known.
 ///
 /// # Errors
-/// Why that could not be: what is not known then may be published twice.
+/// Why that could not be for all of them: what is not known then may be published twice.
 pub fn catch_up(config: &ClientConfig, progress: &mut Progress, topics: &[&str]) -> Result<u64, String> {
-    let words = |error: rdkafka::error::KafkaError| error.to_string();
-    let consumer: BaseConsumer = config.create().map_err(words)?;
-    let (mut from, mut open) = (TopicPartitionList::new(), Vec::new());
+    let mut config = config.clone();
+    config.set("enable.partition.eof", "true");
+    let consumer: BaseConsumer = config.create().map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + TIMEOUT;
+    let (mut found, mut errors) = (0, Vec::new());
+    // One after the other: the end of a partition is told without its topic.
     for name in topics {
-        let Some(topic) = progress.topics.get(*name) else { continue };
-        for (partition, offset) in &topic.offsets {
-            let (_, end) = consumer.fetch_watermarks(name, *partition, WATERMARKS).map_err(words)?;
-            if *offset < end {
-                from.add_partition_offset(name, *partition, Offset::Offset(*offset)).map_err(words)?;
-                open.push((name.to_string(), *partition, end));
+        let offsets = progress.topics.get(*name).map(|topic| topic.offsets.clone()).unwrap_or_default();
+        let mut from = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            match begin(&consumer, name, partition, offset) {
+                Ok(offset) => drop(from.add_partition_offset(name, partition, offset)),
+                Err(error) => errors.push(format!("{name} [{partition}]: {error}")),
             }
         }
+        if let Err(error) = read(&consumer, &from, progress, &mut found, deadline) {
+            errors.push(format!("{name}: {error}"));
+        }
     }
-    consumer.assign(&from).map_err(words)?;
-    let (deadline, mut found, mut last_error) = (Instant::now() + TIMEOUT, 0, None);
-    let mut done = BTreeSet::new();
-    while done.len() < open.len() {
+    if errors.is_empty() { Ok(found) } else { Err(errors.join("; ")) }
+}
+
+/// Where to begin in a partition that was known up to `offset`: it may have lost its beginning since, or be a new one.
+fn begin(consumer: &BaseConsumer, topic: &str, partition: i32, offset: i64) -> KafkaResult<Offset> {
+    let (low, end) = consumer.fetch_watermarks(topic, partition, WATERMARKS)?;
+    Ok(Offset::Offset(if offset > end { low } else { offset.max(low) }))
+}
+
+/// Reads partitions of one topic to their ends.
+fn read(
+    consumer: &BaseConsumer,
+    from: &TopicPartitionList,
+    progress: &mut Progress,
+    found: &mut u64,
+    deadline: Instant,
+) -> Result<(), String> {
+    consumer.assign(from).map_err(|error| error.to_string())?;
+    let mut open: BTreeSet<_> = from.elements().iter().map(|one| one.partition()).collect();
+    let mut last_error = String::new();
+    while !open.is_empty() {
         if Instant::now() > deadline {
-            let why = last_error.map_or(String::new(), |error: String| format!(": {error}"));
-            return Err(format!("not all of it was read within {TIMEOUT:?}{why}"));
+            return Err(format!("not all of it was read within {TIMEOUT:?}{last_error}"));
         }
         match consumer.poll(POLL) {
             None => {}
-            Some(Ok(message)) => {
-                found += u64::from(note(progress, &message));
-                // Behind the last record there can be control records, which are not shown.
-                let is_here = |(topic, partition, _): &&(String, i32, i64)| {
-                    topic == message.topic() && *partition == message.partition()
-                };
-                if let Some((topic, partition, end)) = open.iter().find(is_here)
-                    && message.offset() + 1 >= *end
-                {
-                    done.insert((topic, partition));
-                }
-            }
-            Some(Err(error)) => last_error = Some(error.to_string()),
+            Some(Ok(message)) => *found += u64::from(note(progress, &message)),
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(open.remove(&partition)),
+            Some(Err(error)) => last_error = format!(": {error}"),
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Notes a trade. Whether it was not known.

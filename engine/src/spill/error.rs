@@ -52,6 +52,25 @@ fn way_out(error: &io::Error) -> &'static str {
     }
 }
 
+impl SpillError {
+    /// Whether the disk has no room.
+    fn is_for_room(&self) -> bool {
+        let no_room = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, SpillError::Io { source, .. } if no_room.contains(&source.kind()))
+    }
+}
+
+impl Refused {
+    /// Whether it would be taken if others were given up.
+    pub fn is_for_room(&self) -> bool {
+        match self {
+            Refused::Full { .. } => true,
+            Refused::TooLarge { .. } => false,
+            Refused::Io(error) => error.is_for_room(),
+        }
+    }
+}
+
 /// Why a record was not taken. The journal is as it was before.
 #[derive(Debug, Error)]
 pub enum Refused {

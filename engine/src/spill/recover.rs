@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::journal::check_preamble;
 use super::marks::{self, Marks};
@@ -14,6 +15,9 @@ use crate::spill::format::{HEAD_BYTES, HeaderFault, MARK_AT, MARK_BYTES};
 
 /// The file by which a folder is one journal's alone.
 const LOCK: &str = "lock";
+/// How long a lock is tried for, and how often.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 impl Journal {
     /// Opens the journal in `settings.folder`, or makes one. Segments of this run begin with `preamble`. Each record that
@@ -58,15 +62,20 @@ impl Journal {
     }
 }
 
-/// Makes sure that nobody else has the folder.
+/// Makes sure that nobody else has the folder. A child that the process has just forked has its files until it runs its own
+/// program, so a lock that was given back may still be held for a moment.
 fn lock(folder: &Path) -> Result<File, SpillError> {
     let path = folder.join(LOCK);
     let lock = File::options().write(true).create(true).truncate(false).open(&path);
     let lock = lock.map_err(SpillError::io("open", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(SpillError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(SpillError::io("lock", &path)(error)),
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(SpillError::InUse(folder.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(SpillError::io("lock", &path)(error)),
+        }
     }
 }
 
