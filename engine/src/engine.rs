@@ -218,7 +218,7 @@ impl Engine {
     /// What was measured since the last call. Waits until every core has passed its part on.
     pub fn collect(&mut self) -> Interval {
         let interval = self.readings.collect();
-        self.keeper.write();
+        self.keeper.write(false);
         interval
     }
 
@@ -257,7 +257,7 @@ impl Engine {
             }
         }
         let last = self.readings.collect_last(last.hops);
-        self.keeper.write();
+        self.keeper.write(true);
         let unaccounted = last.accounting.all_records().in_flight;
         if failures.is_empty() && unaccounted != left as u64 {
             failures.push(format!(

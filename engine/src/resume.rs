@@ -116,6 +116,9 @@ pub struct Topic {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     version: u32,
+    /// Whether the run came to its end: else records that are on disk may be on their topics, too.
+    #[serde(default)]
+    pub has_ended: bool,
     /// By name.
     pub topics: BTreeMap<String, Topic>,
 }
@@ -224,7 +227,7 @@ mod tests {
         let mut reached = Reached::at(7, 70);
         reached.add(9, 90);
         let topic = Topic { offsets: [(0, 12)].into(), symbols: [("BTCUSDT".to_string(), reached)].into() };
-        let progress = Progress { version: VERSION, topics: [("trades".to_string(), topic)].into() };
+        let progress = Progress { version: VERSION, has_ended: true, topics: [("trades".to_string(), topic)].into() };
         file.write(progress.clone()).unwrap();
         assert_eq!(ProgressFile::open(dir.path()).progress(), &progress);
         fs::write(file.path(), "{").unwrap();

@@ -74,9 +74,10 @@ impl Keeper {
             .collect()
     }
 
-    /// Writes how far each symbol is now.
-    pub(super) fn write(&mut self) {
-        let progress = self.progress();
+    /// Writes how far each symbol is now; whether that is all of the run.
+    pub(super) fn write(&mut self, has_ended: bool) {
+        let mut progress = self.progress();
+        progress.has_ended = has_ended;
         let Some(file) = &mut self.file else { return };
         match file.write(progress) {
             Ok(()) => self.has_failed = false,

@@ -20,6 +20,8 @@ pub(super) struct Backlog {
     kind: Option<Kind>,
     /// How many records wait, by key.
     waiting: HashMap<Box<[u8]>, usize, RandomState>,
+    /// How many of an earlier process's records may be on the topic although they are here: that process died.
+    pub(super) unsure: usize,
     /// What was on the topic already when an earlier process's records were read.
     pub(super) there: BTreeMap<String, Reached>,
 }
@@ -54,7 +56,7 @@ impl Backlog {
                 *waiting.entry(record.key.into()).or_default() += 1;
             }
         })?;
-        Ok((Backlog { journal, kind, waiting, there: BTreeMap::new() }, recovery))
+        Ok((Backlog { journal, kind, waiting, unsure: 0, there: BTreeMap::new() }, recovery))
     }
 
     /// What the records are that were there when it was opened, if there were any.

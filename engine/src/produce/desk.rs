@@ -103,6 +103,7 @@ impl Desk {
 
     /// Begins a lane with what is known of its topic, and what is on disk.
     fn begin(&mut self, lane: usize, known: &Progress) {
+        let has_ended = known.has_ended;
         let known = known.topics.get(&self.lanes[lane].name).filter(|_| self.lanes[lane].is_tracked);
         if let (Some(reached), Some(topic)) = (&mut self.reached, known) {
             reached.begin(lane, topic);
@@ -113,6 +114,7 @@ impl Desk {
         }
         if let Some(backlog) = &mut self.lanes[lane].backlog {
             backlog.there = known.map(|topic| topic.symbols.clone()).unwrap_or_default();
+            backlog.unsure = if has_ended { 0 } else { self.in_flight.max_records() };
         }
     }
 

@@ -90,6 +90,11 @@ impl InFlight {
         self.live
     }
 
+    /// How many there may be.
+    pub(super) fn max_records(&self) -> usize {
+        self.max_records
+    }
+
     /// Their bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

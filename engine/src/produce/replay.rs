@@ -125,6 +125,7 @@ impl Desk {
                 backlog.advance();
                 backlog.settle(position, &key);
                 self.recorder.now.tally.acked[way.kind as usize] += 1;
+                count += 1;
                 continue;
             }
             let bytes = record.len() + HEADER_BYTES;
@@ -133,13 +134,21 @@ impl Desk {
             if next.is_earlier {
                 entry.received = None;
             }
+            // No number tells whether the process before had it delivered.
+            let is_unsure = next.is_earlier && record.head.number.is_none();
             let Some(tag) = self.in_flight.admit(entry) else { break };
             if let Some(hold) = &mut way.hold {
                 hold.alone = Some(tag);
             }
             way.with_client += 1;
             match route::produce(client, way.topic, next.exchange, &record, tag) {
-                Ok(()) => backlog.advance(),
+                Ok(()) => {
+                    backlog.advance();
+                    if is_unsure && backlog.unsure > 0 {
+                        backlog.unsure -= 1;
+                        self.recorder.now.tally.delivery.possible_duplicates += 1;
+                    }
+                }
                 Err(refusal) => {
                     // It stays where it is on disk, to be read again.
                     let Record { head, value, key, connection, reason } = record;
