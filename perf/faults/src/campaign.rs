@@ -16,6 +16,8 @@ const TICK: Duration = Duration::from_millis(20);
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// Longest wait for anything to come back by itself.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Longest wait for all to arrive: the exchange's history gives a page in half a second.
+const REPAIR_PATIENCE: Duration = Duration::from_secs(900);
 /// How long trades go on behind the last fault, so that what was missed is noticed.
 const QUIET: Duration = Duration::from_secs(4);
 /// All has arrived when nothing more has for so long: longer than the engine's wait between attempts grows here.
@@ -140,7 +142,7 @@ impl<'a> Campaign<'a> {
         self.world.exchange.end_market();
         for _ in 0..LAST_RUNS {
             let mut last = (reader.count()?, Instant::now());
-            self.until("all arrives", |_| {
+            self.until_within(REPAIR_PATIENCE, "all arrives", |_| {
                 let count = reader.count()?;
                 if count != last.0 {
                     last = (count, Instant::now());
@@ -159,12 +161,21 @@ impl<'a> Campaign<'a> {
         bail!("after {LAST_RUNS} runs at the end something is still left: see the engine's reports")
     }
 
-    fn until(&mut self, what: &str, mut is_so: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+    fn until(&mut self, what: &str, is_so: impl FnMut(&mut Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        self.until_within(PATIENCE, what, is_so)
+    }
+
+    fn until_within(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        mut is_so: impl FnMut(&mut Self) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
         while !is_so(self)? {
             if Instant::now() > deadline {
                 println!("the engine's threads:\n{}", self.world.engine.threads());
-                bail!("{what}: not after {PATIENCE:?}");
+                bail!("{what}: not after {patience:?}");
             }
             self.tick(self.struck.len(), what)?;
         }
