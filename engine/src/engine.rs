@@ -130,7 +130,7 @@ impl Engine {
         let feeds: Vec<_> = config.feeds.iter().collect();
         let schema_ids = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
         let roster = Roster::new(config, &schema_ids, plan.feed.len());
-        let (mut keeper, known) = Keeper::open(config, state.as_ref());
+        let mut keeper = Keeper::open(config, state.as_ref());
 
         let (stop_feeding, stop_producing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let machine = Machine { tls, housekeeping: plan.housekeeping.clone(), wait: config.cores.wait };
@@ -149,11 +149,10 @@ impl Engine {
                 &plan,
                 config,
                 &mut rings,
-                (keeper.shown(), &known),
+                keeper.resume(),
                 &stop_producing,
             )?);
         }
-        let resumed = keeper.resumed(config);
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
         let pulses: Vec<_> = plan.feed.iter().map(|_| Pulse::default()).collect();
         let mut dealt = roster.assignments();
@@ -165,7 +164,7 @@ impl Engine {
             let duty = Duty { assignments: std::mem::take(&mut dealt[number]), orders };
             let link = links.get(number).cloned();
             // A symbol that comes to the core later was fed by another meanwhile.
-            let resumed = Keeper::of_core(&resumed, &duty.assignments);
+            let resumed = keeper.resumed(config, &duty.assignments);
             let make_core = move || {
                 let core = FeedCore::new(ring, bell, recorder).resuming(resumed);
                 match link {

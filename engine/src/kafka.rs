@@ -49,6 +49,7 @@ impl<'a> Headers<'a> {
     pub fn value(self, name: &CStr) -> &'a [u8] {
         match self {
             Headers::Native(message) => native_header(message, name),
+            #[cfg(test)]
             Headers::List(list) => {
                 list.iter().find(|(other, _)| other.as_c_str() == name).map_or(&[], |(_, value)| value)
             }

@@ -204,7 +204,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
                 self.rest();
             }
         }
-        self.shut_down(|_| ())
+        self.shut_down()
     }
 
     /// Adds the routes that are wanted.
@@ -310,7 +310,7 @@ impl Desk {
     fn admit(&mut self, record: &Record<'_>, seen: Nanos) -> Option<usize> {
         let kind = record.head.kind;
         let lane = self.routes[usize::from(record.head.feed)].lanes[kind as usize];
-        let tag = self.in_flight.admit(Entry::of(&record.head, lane, record.len() + HEADER_BYTES, seen))?;
+        let tag = self.in_flight.admit(Entry::of(&record.head, lane, record.bytes() + HEADER_BYTES, seen))?;
         self.lanes[lane].with_client += 1;
         self.take(record, seen);
         Some(tag)

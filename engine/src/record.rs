@@ -206,13 +206,8 @@ impl<'ring> Record<'ring> {
     }
 
     /// Bytes that it takes in the ring.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         HEAD_LEN + self.value.len() + self.key.len() + self.connection.len() + self.reason.len()
-    }
-
-    /// Never: there is a head.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 }
 

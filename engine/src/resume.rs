@@ -9,13 +9,13 @@
 pub mod tail;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::sequence::REMEMBERED;
+use crate::state::{self, Whole};
 
 /// The file in the state folder.
 const FILE: &str = "reached.json";
@@ -133,12 +133,7 @@ impl ProgressFile {
     /// The file in the state folder `dir`, and what stands in it. One that cannot be read is told, and begun anew.
     pub fn open(dir: &Path) -> Self {
         let path = dir.join(FILE);
-        let read = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<Progress>(&bytes).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::default()),
-            Err(error) => Err(error.to_string()),
-        };
-        let known = read.and_then(|read| match read.version {
+        let known = state::read::<Progress>(&path).and_then(|read| match read.version {
             VERSION => Ok(read),
             _ if read.topics.is_empty() => Ok(read),
             other => Err(format!("it is of version {other}, this build reads {VERSION}")),
@@ -167,10 +162,7 @@ impl ProgressFile {
         if progress == self.written {
             return Ok(());
         }
-        let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new)?;
-        file.write_all(&serde_json::to_vec(&progress)?)?;
-        fs::rename(&new, &self.path)?;
+        state::replace(&self.path, &serde_json::to_vec(&progress)?, Whole::AfterCrash)?;
         self.written = progress;
         Ok(())
     }
@@ -184,6 +176,7 @@ impl ProgressFile {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fs;
 
     use super::*;
 

@@ -4,6 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 /// The file in the folder that the running engine holds locked.
 const LOCK: &str = "lock";
 /// The file that shows whether the folder can be written; it is there for a moment only.
@@ -51,6 +53,45 @@ impl StateFolder {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+/// What stands in a file of the folder as JSON; nothing if there is no such file.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T, String> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// When a file of the folder must be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Whenever the process dies.
+    AfterCrash,
+    /// Whenever the power fails, too, for which the disk is waited for.
+    AfterPowerCut,
+}
+
+/// Writes a file beside the one that is there, then in its place: the old or the new one is whole.
+///
+/// # Errors
+/// If it cannot be written; the old one is still there.
+pub fn replace(path: &Path, bytes: &[u8], whole: Whole) -> io::Result<()> {
+    let new = path.with_extension("json.new");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    if whole == Whole::AfterPowerCut {
+        file.sync_all()?;
+    }
+    fs::rename(&new, path)?;
+    if whole == Whole::AfterPowerCut {
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// The process that has written its number into the lock.

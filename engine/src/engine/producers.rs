@@ -8,16 +8,13 @@ use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 
+use super::on_housekeeping;
 use super::rings::Rings;
-use super::{on_housekeeping, progress};
 use crate::config::{Config, Feed, Fsync};
 use crate::cores::Plan;
 use crate::interval::{self, ProducerMeasured};
 use crate::kafka::Kafka;
-use crate::produce::{
-    Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, Resume, RouteSpec, Shown, StoreSettings,
-};
-use crate::resume::Progress;
+use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, Resume, RouteSpec, StoreSettings};
 use crate::session::backoff::Bounds;
 use crate::spill;
 
@@ -35,7 +32,7 @@ pub(super) fn start(
     plan: &Plan,
     config: &Config,
     rings: &mut Rings,
-    (shown, known): (Option<Arc<Shown>>, &Progress),
+    reached: Option<Resume>,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<Remainder>> {
     let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
@@ -46,8 +43,7 @@ pub(super) fn start(
     let connect = connect(config, plan);
     // Threads that are started here inherit the CPUs.
     let core = on_housekeeping(plan, || {
-        let reached = shown.map(|shown| Resume { shown, known: known.clone(), mixed: progress::mixed(config) });
-        let settings = ProducerSettings { reached, ..settings((number, plan.producer.len()), config) };
+        let settings = settings((number, plan.producer.len()), config, reached);
         ProducerCore::new(kafka, connect, consumers, (&routes, new_routes), recorder, bell, settings)
     });
     let core = core.map_err(anyhow::Error::msg)?;
@@ -66,14 +62,14 @@ fn connect(config: &Config, plan: &Plan) -> Connect<Kafka> {
 }
 
 /// `of` is the core's number, and how many there are.
-fn settings(of: (usize, usize), config: &Config) -> ProducerSettings {
+fn settings(of: (usize, usize), config: &Config, reached: Option<Resume>) -> ProducerSettings {
     let dir = config.state.dir.as_deref().filter(|_| config.spill.enabled);
     ProducerSettings {
         max_records: config.kafka.queue_records,
         max_bytes: config.kafka.queue_bytes,
         when_full: config.limits.ring_full,
         store: dir.map(|dir| store(dir, of, config)),
-        reached: None,
+        reached,
         waits: WAITS,
         wait: config.cores.wait,
         shutdown_timeout: Duration::from_secs(config.kafka.shutdown_timeout_s),

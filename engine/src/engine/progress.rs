@@ -1,18 +1,20 @@
 //! How far each symbol is: where a run begins, and what it leaves to the next.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::config::Config;
 use crate::feed::assignment::Assignment;
 use crate::kafka::settings::ProducerSettings;
-use crate::produce::Shown;
+use crate::produce::{Resume, Shown};
 use crate::record::Kind;
 use crate::resume::{Progress, ProgressFile, Reached, tail};
 use crate::state::StateFolder;
 
 /// Keeps how far each symbol is, if there is a folder for it.
 pub(super) struct Keeper {
+    /// Topics of which it is not kept, see [`mixed`].
+    mixed: BTreeSet<String>,
     /// What was known at the start, of topics that are not fed now too.
     known: Progress,
     file: Option<ProgressFile>,
@@ -23,12 +25,13 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Reads how far the run before came, and what has come to the topics since. Returns that.
-    pub(super) fn open(config: &Config, state: Option<&StateFolder>) -> (Self, Progress) {
+    /// Reads how far the run before came, and what has come to the topics since.
+    pub(super) fn open(config: &Config, state: Option<&StateFolder>) -> Self {
         let file = state.map(|state| ProgressFile::open(state.dir()));
         let mut known = file.as_ref().map(|file| file.progress().clone()).unwrap_or_default();
-        for topic in mixed(config) {
-            known.topics.remove(&topic);
+        let mixed = mixed(config);
+        for topic in &mixed {
+            known.topics.remove(topic);
             if file.is_some() {
                 tracing::warn!(
                     topic,
@@ -39,39 +42,25 @@ impl Keeper {
         if !known.topics.is_empty() {
             catch_up(&config.producer_settings(), config, &mut known);
         }
-        (Keeper { known: known.clone(), file, shown: Vec::new(), has_failed: false }, known)
+        Keeper { mixed, known, file, shown: Vec::new(), has_failed: false }
     }
 
-    /// Where a producer core is to show how far it is; none if that is not kept.
-    pub(super) fn shown(&mut self) -> Option<Arc<Shown>> {
+    /// What a producer core is told of it, and where it is to show it; none if it is not kept.
+    pub(super) fn resume(&mut self) -> Option<Resume> {
         self.file.as_ref()?;
         let shown = Arc::new(Shown::default());
         self.shown.push(shown.clone());
-        Some(shown)
+        Some(Resume { shown, known: self.known.clone(), mixed: self.mixed.clone() })
     }
 
-    /// How far each symbol is that is fed, by feed.
-    pub(super) fn resumed(&self, config: &Config) -> HashMap<(u16, String), Reached> {
+    /// How far each symbol is that a feed core begins with, by feed.
+    pub(super) fn resumed(&self, config: &Config, assignments: &[Assignment]) -> HashMap<(u16, String), Reached> {
         let progress = self.progress();
-        let feeds = config.feeds.iter().enumerate();
-        let of_feed = |(place, feed): (usize, &crate::config::Feed)| {
-            let symbols = progress.topics.get(feed.topic(Kind::Normalized)).map(|topic| &topic.symbols);
-            let of_symbol = |symbol: &String| Some((symbol.clone(), symbols?.get(symbol)?.clone()));
-            let reached: BTreeMap<_, _> = feed.instruments().filter_map(|one| of_symbol(&one.symbol)).collect();
-            reached.into_iter().map(move |(symbol, reached)| ((place as u16, symbol), reached))
+        let of_symbol = |feed: u16, symbol: &str| {
+            let topic = progress.topics.get(config.feeds[usize::from(feed)].topic(Kind::Normalized))?;
+            Some(((feed, symbol.to_string()), topic.symbols.get(symbol)?.clone()))
         };
-        feeds.flat_map(of_feed).collect()
-    }
-
-    /// Those of `resumed` that a feed core begins with.
-    pub(super) fn of_core(
-        resumed: &HashMap<(u16, String), Reached>,
-        assignments: &[Assignment],
-    ) -> HashMap<(u16, String), Reached> {
-        let keys = assignments.iter().flat_map(|one| one.symbols().map(|symbol| (one.feed, symbol.to_string())));
-        keys.filter_map(|key| resumed.get_key_value(&key))
-            .map(|(key, reached)| (key.clone(), reached.clone()))
-            .collect()
+        assignments.iter().flat_map(|one| one.symbols().filter_map(|symbol| of_symbol(one.feed, symbol))).collect()
     }
 
     /// Writes how far each symbol is now; whether that is all of the run.
@@ -98,7 +87,7 @@ impl Keeper {
 
 /// The topics on which several exchanges have symbols that are spelled alike: of those it is not kept how far they are, as
 /// trades are known by topic, symbol and number.
-pub(super) fn mixed(config: &Config) -> BTreeSet<String> {
+fn mixed(config: &Config) -> BTreeSet<String> {
     let (mut exchanges, mut mixed) = (HashMap::new(), BTreeSet::new());
     for feed in &config.feeds {
         for instrument in feed.instruments() {

@@ -1,6 +1,6 @@
 //! What goes to librdkafka, and what comes back.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fmt;
 
 use rdkafka::types::RDKafkaErrorCode;
@@ -99,6 +99,7 @@ pub struct Report<'a> {
 pub enum Headers<'a> {
     /// librdkafka has them.
     Native(&'a sys::rd_kafka_message_t),
-    /// Name and value of each.
-    List(&'a [(CString, Vec<u8>)]),
+    /// Name and value of each, in tests.
+    #[cfg(test)]
+    List(&'a [(std::ffi::CString, Vec<u8>)]),
 }

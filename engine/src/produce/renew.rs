@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
+use super::ProducerCore;
 use super::client::Client;
 use super::desk::Desk;
 use super::hold::Hold;
-use super::{LONGEST_SLEEP, ProducerCore};
 use crate::cores::Wait;
 
 /// Longest wait until a client has given back what it has.
 const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest pause between looks for what it gives back.
+const PURGE_PAUSE: Duration = Duration::from_millis(1);
 /// How long to wait after an attempt to make a client that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -57,7 +59,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             if self.take_reports() == 0 {
                 match self.wait {
                     Wait::Spin => std::hint::spin_loop(),
-                    Wait::Park => self.bell.sleep(LONGEST_SLEEP.min(Duration::from_millis(1)), || false),
+                    Wait::Park => self.bell.sleep(PURGE_PAUSE, || false),
                 }
             }
         }

@@ -128,7 +128,7 @@ impl Desk {
                 count += 1;
                 continue;
             }
-            let bytes = record.len() + HEADER_BYTES;
+            let bytes = record.bytes() + HEADER_BYTES;
             let mut entry = Entry::of(&record.head, lane, bytes, now);
             entry.on_disk = Some(next.position);
             if next.is_earlier {

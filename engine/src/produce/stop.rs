@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::accounting::ProducerTally;
 use crate::clock::Nanos;
 use crate::record::Record;
 
@@ -12,8 +11,8 @@ use super::hold::Back;
 use super::{MAX_BATCH, ProducerCore, Remainder};
 
 impl<C: Client + Send + 'static> ProducerCore<C> {
-    /// Waits for the broker no longer than may be, then puts on disk what is left. `last` sees the counts at the end.
-    pub(super) fn shut_down(mut self, last: impl FnOnce(&ProducerTally)) -> Remainder {
+    /// Waits for the broker no longer than may be, then puts on disk what is left.
+    pub(super) fn shut_down(mut self) -> Remainder {
         let deadline = Nanos::now().plus(self.shutdown_timeout);
         while !self.is_done() && Nanos::now() < deadline {
             if self.lap() == 0 {
@@ -29,7 +28,6 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         }
         left.name();
         self.desk.count();
-        last(&self.desk.recorder.now.tally);
         let on_disk = self.desk.lanes.iter().map(|lane| lane.spilled()).sum();
         self.desk.recorder.finish();
         let in_rings = self.rings.iter_mut().map(|ring| ring.batch(usize::MAX).len()).sum();

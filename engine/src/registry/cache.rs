@@ -1,13 +1,13 @@
 //! The ids that the registry gave, kept for a start without it.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use crate::fnv1a::Fnv1a;
+use crate::state::{self, Whole};
 
 /// The file in the state folder.
 const FILE: &str = "schema-ids.json";
@@ -55,12 +55,7 @@ impl IdCache {
     /// Reads what is kept in the state folder `dir`. A file that makes no sense is as good as none, and is warned of.
     pub fn open(dir: &Path) -> Self {
         let path = dir.join(FILE);
-        let read = match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Kept::default()),
-            Err(error) => Err(error.to_string()),
-        };
-        let kept = read.unwrap_or_else(|error| {
+        let kept = state::read(&path).unwrap_or_else(|error| {
             tracing::warn!(file = %path.display(), "the schema ids that were kept cannot be read, and are asked for anew: {error}");
             Kept::default()
         });
@@ -85,15 +80,10 @@ impl IdCache {
         self.write().map_err(|error| format!("{}: the schema's id cannot be kept: {error}", self.path.display()))
     }
 
-    /// Beside the file first, then in its place: whenever the power fails, the old or the new one is whole.
     fn write(&self) -> io::Result<()> {
-        let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new)?;
-        serde_json::to_writer_pretty(&mut file, &self.kept)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        let mut text = serde_json::to_vec_pretty(&self.kept)?;
+        text.push(b'\n');
+        state::replace(&self.path, &text, Whole::AfterPowerCut)
     }
 }
 
@@ -110,6 +100,8 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const REGISTRY: &str = "http://registry:8081";

@@ -16,7 +16,7 @@ use crate::bell::Bell;
 use crate::clock::Nanos;
 use crate::config::RingFull;
 use crate::cores::Wait;
-use crate::interval::{self, ProducerMeasured};
+use crate::interval::{self, Collector, ProducerMeasured};
 use crate::produce::lane::Lane;
 use crate::produce::{ProducerCore, ProducerSettings, Remainder, RouteSpec, StoreSettings};
 use crate::record::{Head, Kind, whole};
@@ -47,6 +47,7 @@ pub(super) struct World {
     broker: Rc<RefCell<Broker>>,
     folder: TempDir,
     core: Option<ProducerCore<FakeClient>>,
+    collector: Collector<ProducerTally>,
     ring: k2_ring::Producer,
     /// The number of each key's next record.
     next: BTreeMap<(usize, &'static str), i64>,
@@ -81,10 +82,22 @@ impl World {
         CLOCK.set(0);
         let (broker, folder) = (Rc::new(RefCell::new(Broker::default())), tempfile::tempdir().unwrap());
         let (ring, _) = k2_ring::ring(64 << 10).unwrap();
+        let (_, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
         let next = BTreeMap::new();
         let past = ProducerTally::default();
-        let mut world =
-            World { policy, random, broker, folder, core: None, ring, next, made: [0; 3], poisoned: 0, past };
+        let mut world = World {
+            policy,
+            random,
+            broker,
+            folder,
+            core: None,
+            collector,
+            ring,
+            next,
+            made: [0; 3],
+            poisoned: 0,
+            past,
+        };
         world.start();
         world
     }
@@ -94,7 +107,8 @@ impl World {
         let (ring, consumer) = k2_ring::ring(64 << 10).unwrap();
         self.ring = ring;
         self.made = [0; 3];
-        let (recorder, _) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
+        let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
+        self.collector = collector;
         let route = RouteSpec { exchange: "venue".into(), topics: TOPICS.map(String::from) };
         let (broker, seed) = (self.broker.clone(), self.random.u64(..));
         // More than the core's own bound, as with librdkafka.
@@ -188,9 +202,8 @@ impl World {
         // What is still in the ring is taken at the end.
         let before = core.desk.recorder.now.tally;
         let rings = self.made[0] + self.made[1] - before.taken[0] - before.taken[1];
-        let tally = Rc::new(RefCell::new(before));
-        let left = core.shut_down(|last| *tally.borrow_mut() = *last);
-        let last = *tally.borrow();
+        let left = core.shut_down();
+        let last = self.collector.collect(|measured| measured.tally).expect("it passes on its counts at the end");
         assert!(last.holds(), "{last:?}");
         assert_eq!(last.taken[0] + last.taken[1] + left.in_rings as u64, before.taken[0] + before.taken[1] + rings);
         self.past += last;
