@@ -22,6 +22,8 @@ const REPAIR_PATIENCE: Duration = Duration::from_secs(900);
 const QUIET: Duration = Duration::from_secs(4);
 /// All has arrived when nothing more has for so long: longer than the engine's wait between attempts grows here.
 const SETTLED: Duration = Duration::from_secs(4);
+/// Most that the journals' folder has while no record waits there.
+const EMPTY_BYTES: u64 = 4 << 10;
 /// Runs that may be needed until nothing is left on the disk.
 const LAST_RUNS: usize = 5;
 
@@ -31,6 +33,8 @@ pub(crate) struct Struck {
     pub(crate) kind: Kind,
     pub(crate) from_s: f64,
     pub(crate) to_s: f64,
+    /// Whether records were on the engine's disk when it began.
+    pub(crate) is_spilled: bool,
 }
 
 /// A row of faults, one after the other.
@@ -41,8 +45,8 @@ struct Row {
 
 enum Stage {
     Pause { until: Instant },
-    Struck { fault: Fault, since: Instant },
-    Recovers { fault: Fault, since: Instant },
+    Struck { fault: Fault, since: Instant, is_spilled: bool },
+    Recovers { fault: Fault, since: Instant, is_spilled: bool },
     Over,
 }
 
@@ -65,25 +69,26 @@ impl Row {
     }
 
     /// Goes on if it is time. Returns a fault that is over.
-    fn look(&mut self, world: &mut World, begun: Instant) -> anyhow::Result<Option<Struck>> {
+    fn look(&mut self, world: &mut World, sampler: &Sampler, begun: Instant) -> anyhow::Result<Option<Struck>> {
         let now = Instant::now();
         match self.stage {
             Stage::Pause { until } if now >= until => {
                 if let Some(fault) = self.left.pop_front() {
+                    let is_spilled = sampler.last().spilled_bytes > EMPTY_BYTES;
                     world.begin(&fault)?;
-                    self.stage = Stage::Struck { fault, since: now };
+                    self.stage = Stage::Struck { fault, since: now, is_spilled };
                 }
             }
-            Stage::Struck { fault, since } if now >= since + fault.lasts => {
+            Stage::Struck { fault, since, is_spilled } if now >= since + fault.lasts => {
                 world.end(&fault)?;
-                self.stage = Stage::Recovers { fault, since };
+                self.stage = Stage::Recovers { fault, since, is_spilled };
             }
-            Stage::Recovers { fault, since } if world.is_over(&fault)? => {
+            Stage::Recovers { fault, since, is_spilled } if world.is_over(&fault)? => {
                 self.pause(now);
                 let at_s = |at: Instant| at.duration_since(begun).as_secs_f64();
-                return Ok(Some(Struck { kind: fault.kind, from_s: at_s(since), to_s: at_s(now) }));
+                return Ok(Some(Struck { kind: fault.kind, from_s: at_s(since), to_s: at_s(now), is_spilled }));
             }
-            Stage::Recovers { fault, since } if now > since + fault.lasts + PATIENCE => {
+            Stage::Recovers { fault, since, .. } if now > since + fault.lasts + PATIENCE => {
                 println!("the engine's threads:\n{}", world.engine.threads());
                 bail!("{}: not over after {PATIENCE:?}", fault.kind.name());
             }
@@ -123,7 +128,7 @@ impl<'a> Campaign<'a> {
         let mut rows = plan.rows.clone().map(|faults| Row::new(faults, now));
         while rows.iter().any(|row| !matches!(row.stage, Stage::Over)) || self.world.book.trades() < trades {
             for row in &mut rows {
-                let over = row.look(self.world, self.begun)?;
+                let over = row.look(self.world, self.sampler, self.begun)?;
                 self.struck.extend(over);
             }
             let present: Vec<_> = rows.iter().filter_map(Row::present).map(Kind::name).collect();

@@ -38,11 +38,9 @@ pub(crate) struct Verdict {
     /// Those of them on the topic as a connection brought them, and as the exchange's history told them.
     pub(crate) live: u64,
     pub(crate) from_rest: u64,
-    /// Those that are not on the topic, and why not: of that the engine has said nothing; it has named them; they were made
-    /// while no engine ran.
+    /// Those that are not on the topic: without a word of the engine, and named by it.
     pub(crate) lost: u64,
     pub(crate) named: u64,
-    pub(crate) while_stopped: u64,
     /// Those that the engine has named, by its reason.
     pub(crate) named_why: BTreeMap<String, u64>,
     /// Frames that are not on the raw topic though a trade of them came by a connection.
@@ -143,8 +141,8 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The end: what did not come. `resumes` says that an engine has to catch up on what it missed while it did not run.
-    pub(crate) fn conclude(mut self, absences: &[Absence], named: &[Named], resumes: bool) -> Verdict {
+    /// The end: what did not come. An engine has to catch up on what it missed while none ran, too.
+    pub(crate) fn conclude(mut self, absences: &[Absence], named: &[Named]) -> Verdict {
         for (symbol, series) in &self.book.symbols {
             let seen = std::mem::take(self.seen.get_mut(&**symbol).unwrap_or(&mut Vec::new()));
             let (live, rest) = seen.iter().fold((0, 0), |(live, rest), seen| {
@@ -153,7 +151,7 @@ impl<'a> Judge<'a> {
             self.verdict.live += live;
             self.verdict.from_rest += rest;
             for run in runs(&seen, |seen| seen.live + seen.rest == 0) {
-                self.missing(symbol, series, run, absences, named, resumes);
+                self.missing(symbol, series, run, absences, named);
             }
             for run in runs(&seen, |seen| seen.live > 0 && seen.raw == 0) {
                 self.missing_frames(symbol, series, run, absences);
@@ -170,7 +168,6 @@ impl<'a> Judge<'a> {
         run: std::ops::Range<usize>,
         absences: &[Absence],
         named: &[Named],
-        resumes: bool,
     ) {
         let count = run.len() as u64;
         let (first, last) = (series.first + run.start as u64, series.first + run.end as u64 - 1);
@@ -184,16 +181,10 @@ impl<'a> Judge<'a> {
         if named == count {
             return;
         }
-        match meets(series, &run, absences) {
-            Some(_) if !resumes => self.verdict.while_stopped += count - named,
-            absence => {
-                self.verdict.lost += count - named;
-                let (from_ms, to_ms) = (series.trades[run.start].at_ms, series.trades[run.end - 1].at_ms);
-                self.example(|| {
-                    format!("{symbol} {first} to {last} are lost, made from {from_ms} to {to_ms} ms, {absence:?}")
-                });
-            }
-        }
+        self.verdict.lost += count - named;
+        let (from_ms, to_ms) = (series.trades[run.start].at_ms, series.trades[run.end - 1].at_ms);
+        let absence = meets(series, &run, absences);
+        self.example(|| format!("{symbol} {first} to {last} are lost, made from {from_ms} to {to_ms} ms, {absence:?}"));
     }
 
     /// A run of trades whose frames are not on the topic.

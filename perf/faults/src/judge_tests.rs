@@ -49,7 +49,7 @@ fn judged(
         raw(&mut judge, id);
     }
     more(&mut judge);
-    judge.conclude(absences, named, false)
+    judge.conclude(absences, named)
 }
 
 fn flawless() -> Verdict {
@@ -62,20 +62,17 @@ fn all_there_once_and_in_order_is_flawless() {
 }
 
 #[test]
-fn what_is_missing_is_lost_unless_it_is_named_or_nobody_ran() {
+fn what_is_missing_is_lost_unless_it_is_named() {
     let verdict = judged(&[103, 106, 107], &[], &[], &[], |_| ());
     assert_eq!((verdict.live, verdict.lost), (6, 3));
     assert_eq!(verdict.examples.len(), 2, "{verdict:?}");
     let named = Named { symbol: SYMBOL.into(), first: 106, last: 109, why: "refused".into() };
-    let absence = Absence { since_ms: 0, from_ms: 103_500, to_ms: 106_000, is_killed: true };
-    let verdict = judged(&[103, 106, 107], &[], &[absence], std::slice::from_ref(&named), |_| ());
-    assert_eq!((verdict.lost, verdict.named, verdict.while_stopped), (1, 2, 0), "103 was made before");
+    let verdict = judged(&[103, 106, 107], &[], &[], std::slice::from_ref(&named), |_| ());
+    assert_eq!((verdict.lost, verdict.named), (1, 2));
     assert_eq!(verdict.named_why, BTreeMap::from([("refused".into(), 2)]));
+    let absence = Absence { since_ms: 0, from_ms: 103_500, to_ms: 106_000, is_killed: true };
     let verdict = judged(&[103, 104, 106], &[], &[absence], &[], |_| ());
-    assert_eq!((verdict.lost, verdict.while_stopped), (0, 3), "103 was not read");
-    let book = book();
-    let verdict = Judge::new(&book).conclude(&[absence], &[], true);
-    assert_eq!((verdict.lost, verdict.while_stopped), (10, 0), "who resumes has to catch up");
+    assert_eq!(verdict.lost, 3, "who resumes has to catch up");
     let other = Named { symbol: "ETHUSDT".into(), ..named };
     assert_eq!(judged(&[106], &[], &[], &[other], |_| ()).lost, 1);
 }

@@ -61,9 +61,12 @@ struct Args {
     /// The longest fault, such as 2s.
     #[arg(long, default_value = "30s", value_parser = k2_feed::outcome::duration)]
     longest: Duration,
-    /// Kill the engine, too. Then it has to catch up on what it missed, also where it was stopped.
-    #[arg(long)]
-    engine_kills: bool,
+    /// The longest pause before a fault.
+    #[arg(long, default_value = "1500ms", value_parser = k2_feed::outcome::duration)]
+    pause: Duration,
+    /// Only these kinds of faults [default: all].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,...")]
+    only: Vec<Kind>,
     /// The folder for faults.json, faults.svg and, where something is wrong, the engine's logs.
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
@@ -95,10 +98,9 @@ fn run(args: &Args) -> anyhow::Result<Outcome> {
             eprintln!("warning: no disk that can be full here ({error:#}): journals are small instead, and fill");
         })
         .ok();
-    let mut kinds = Kind::ALL.to_vec();
-    kinds.retain(|kind| *kind != Kind::EngineKilled || args.engine_kills);
+    let mut kinds = if args.only.is_empty() { Kind::ALL.to_vec() } else { args.only.clone() };
     kinds.retain(|kind| *kind != Kind::DiskFull || disk.is_some());
-    let plan = Plan::draw(args.seed, args.faults, args.longest, &kinds);
+    let plan = Plan::draw(args.seed, args.faults, (args.longest, args.pause), &kinds);
     let trades_per_s = args.trades as f64 / plan.length().as_secs_f64().max(1.0);
     println!("seed {}: {} faults, some {:.0?}, {trades_per_s:.0} trades/s", args.seed, plan.len(), plan.length());
 
@@ -135,7 +137,7 @@ fn conclude(args: &Args, world: World, samples: &[Sample], struck: &[Struck]) ->
         judge.take(&record);
         appends.add(at_ms);
     })?;
-    let verdict = judge.conclude(&absences(&runs), &named(&runs), args.engine_kills);
+    let verdict = judge.conclude(&absences(&runs), &named(&runs));
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let outcome = Outcome::new(args.seed, command, verdict, &runs, struck, samples, appends.longest_gap());
     outcome.write(&args.report.join("faults.json"))?;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::campaign::{Struck, counts};
 use crate::engine::Run;
 use crate::judge::{Absence, Named, Verdict};
+use crate::plan::Kind;
 use crate::samples::Sample;
 use crate::settings::{QUEUE_RECORDS, RING_BYTES, Settings};
 
@@ -30,6 +31,8 @@ pub(crate) struct Outcome {
     pub(crate) machine: Machine,
     pub(crate) seconds: f64,
     pub(crate) faults: BTreeMap<&'static str, usize>,
+    /// Kills of the engine while records were on its disk.
+    pub(crate) engine_kills_with_spill: usize,
     pub(crate) engine_runs: usize,
     /// Those that could not start since something was away.
     pub(crate) engine_starts_in_vain: usize,
@@ -69,6 +72,10 @@ impl Outcome {
             machine: Machine::read(),
             seconds: samples.last().map_or(0.0, |sample| sample.at_s),
             faults: counts(struck),
+            engine_kills_with_spill: struck
+                .iter()
+                .filter(|one| one.kind == Kind::EngineKilled && one.is_spilled)
+                .count(),
             engine_runs: runs.len(),
             engine_starts_in_vain: runs.iter().filter(|run| !run.has_subscribed).count(),
             verdict,
@@ -104,9 +111,8 @@ impl Outcome {
             (beyond - self.duplicates_explained_by_kills, "records are there again that the engine did not report"),
             (self.max_resident_bytes.saturating_sub(self.resident_bound_bytes), "bytes of memory beyond the bound"),
         ];
-        // The exchange tells everybody its history: only the end of a run can keep the engine from it.
-        let given_up = self.verdict.named_why.iter().filter(|(why, _)| *why != STOPS);
-        self.wrong.extend(given_up.map(|(why, count)| format!("{count} trades given up: {why}")));
+        // The exchange tells everybody its history, and what the end of a run keeps the engine from is for the next.
+        self.wrong.extend(self.verdict.named_why.iter().map(|(why, count)| format!("{count} trades given up: {why}")));
         let counted = counted.into_iter().filter(|(count, _)| *count > 0);
         self.wrong.extend(counted.map(|(count, what)| format!("{count} {what}")));
         self.wrong.extend(runs.iter().filter_map(Run::fault));
@@ -121,13 +127,12 @@ impl Outcome {
 
     /// Says it.
     pub(crate) fn print(&self) {
-        let Verdict { made, live, from_rest, lost, named, while_stopped, frames_lost, frames_lost_by_kills, .. } =
-            self.verdict;
+        let Verdict { made, live, from_rest, lost, named, frames_lost, frames_lost_by_kills, .. } = self.verdict;
         let Verdict { duplicates, reordered, different, unknown, ref examples, .. } = self.verdict;
         let faults: Vec<_> = self.faults.iter().map(|(name, count)| format!("{name} {count}")).collect();
         println!("faults      {}", faults.join(", "));
         println!("trades      {made} made, {live} live and {from_rest} from the history on the topic");
-        println!("missing     {lost} lost, {named} named by the engine, {while_stopped} made while it did not run");
+        println!("missing     {lost} lost, {named} named by the engine");
         self.verdict.named_why.iter().for_each(|(why, count)| println!("named       {count}: {why}"));
         println!("frames      {frames_lost} lost, {frames_lost_by_kills} by kills of the engine");
         println!(
@@ -143,7 +148,10 @@ impl Outcome {
         );
         println!("disk        {} records, {:.1} MiB at most", self.spilled_records, mib(self.max_spilled_bytes));
         println!("outage      {:.1} s at most", self.longest_outage_s);
-        println!("engine      {} runs, {} that could not start", self.engine_runs, self.engine_starts_in_vain);
+        println!(
+            "engine      {} runs, {} that could not start; killed with records on its disk {} times",
+            self.engine_runs, self.engine_starts_in_vain, self.engine_kills_with_spill
+        );
         examples.iter().for_each(|example| println!("example     {example}"));
         self.wrong.iter().for_each(|wrong| println!("WRONG       {wrong}"));
         if self.wrong.is_empty() {
@@ -193,8 +201,6 @@ pub(crate) fn named(runs: &[Run]) -> Vec<Named> {
     logs.flat_map(|log| log.lines().filter_map(named_by).collect::<Vec<_>>()).collect()
 }
 
-/// Why it cannot have them where it was told to end.
-const STOPS: &str = "the engine stops";
 /// How the engine begins to say that it cannot have trades.
 const NAMED: &str = "gap: trades cannot be had: ";
 

@@ -3,20 +3,19 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use serde::Serialize;
 
 /// The shortest fault that has a length.
 const SHORTEST: Duration = Duration::from_millis(200);
-/// The longest pause before a fault.
-const LONGEST_PAUSE: Duration = Duration::from_millis(1500);
+/// The longest time for which the engine is left down: what runs it starts it again soon, and all that it missed has to come
+/// from the exchange's history, a page in half a second.
+const LONGEST_DOWN: Duration = Duration::from_secs(2);
 /// Delays of the network, in milliseconds.
 const DELAY_MS: std::ops::RangeInclusive<u64> = 5..=500;
 /// What is left of the network's bandwidth, in bytes a second of one direction of a connection.
 const BANDWIDTH: std::ops::RangeInclusive<u64> = 20_000..=500_000;
 
 /// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Kind {
     /// The broker is killed, and started again on its data.
     BrokerKilled,
@@ -119,9 +118,9 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Draws `count` faults of these kinds, none longer than `longest`. Of each row, each kind comes before any comes again;
+    /// Draws `count` faults of these kinds, none longer than `longest`, and as many pauses, none longer than `pause`. Of each row, each kind comes before any comes again;
     /// both rows take about as long.
-    pub(crate) fn draw(seed: u64, count: usize, longest: Duration, kinds: &[Kind]) -> Self {
+    pub(crate) fn draw(seed: u64, count: usize, (longest, pause): (Duration, Duration), kinds: &[Kind]) -> Self {
         let mut rng = Rng::with_seed(seed);
         let (broker, other): (Vec<Kind>, Vec<Kind>) = kinds.iter().partition(|kind| kind.is_of_the_broker());
         let mut decks = [(broker, Vec::new()), (other, Vec::new())];
@@ -134,7 +133,7 @@ impl Plan {
                 deck.extend_from_slice(kinds);
                 rng.shuffle(deck);
             }
-            plan.rows[row].extend(deck.pop().map(|kind| fault(kind, longest, &mut rng)));
+            plan.rows[row].extend(deck.pop().map(|kind| fault(kind, longest, pause, &mut rng)));
         }
         plan
     }
@@ -154,8 +153,10 @@ fn length(row: &[Fault]) -> Duration {
     row.iter().map(|fault| fault.pause + fault.lasts + fault.kind.recovery()).sum()
 }
 
-fn fault(kind: Kind, longest: Duration, rng: &mut Rng) -> Fault {
-    let pause = LONGEST_PAUSE.mul_f64(rng.f64());
+fn fault(kind: Kind, longest: Duration, pause: Duration, rng: &mut Rng) -> Fault {
+    let pause = pause.mul_f64(rng.f64());
+    let is_engine = matches!(kind, Kind::EngineStopped | Kind::EngineKilled);
+    let longest = if is_engine { longest.min(LONGEST_DOWN) } else { longest };
     // As many between 1 and 2 s as between 10 and 20.
     let ratio = longest.as_secs_f64() / SHORTEST.as_secs_f64();
     let lasts = SHORTEST.mul_f64(ratio.max(1.0).powf(rng.f64()));
@@ -168,41 +169,44 @@ mod tests {
     use super::*;
 
     const LONGEST: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_millis(1_500);
+    const BOUNDS: (Duration, Duration) = (LONGEST, PAUSE);
 
     #[test]
     fn a_seed_draws_the_same_again_and_another_seed_does_not() {
-        let plan = |seed| Plan::draw(seed, 100, LONGEST, &Kind::ALL);
+        let plan = |seed| Plan::draw(seed, 100, BOUNDS, &Kind::ALL);
         assert_eq!(plan(3), plan(3));
         assert_ne!(plan(3), plan(4));
     }
 
     #[test]
     fn every_kind_comes_and_none_that_was_left_out() {
-        let plan = Plan::draw(1, 50, LONGEST, &Kind::ALL);
+        let plan = Plan::draw(1, 50, BOUNDS, &Kind::ALL);
         assert_eq!(plan.len(), 50);
         for kind in Kind::ALL {
             let row = usize::from(!kind.is_of_the_broker());
             let count = plan.rows.each_ref().map(|faults| faults.iter().filter(|fault| fault.kind == kind).count());
             assert!(count[row] >= 2 && count[1 - row] == 0, "{kind:?}: {count:?}");
         }
-        let plan = Plan::draw(1, 50, LONGEST, &[Kind::DiskFull]);
+        let plan = Plan::draw(1, 50, BOUNDS, &[Kind::DiskFull]);
         assert_eq!(plan.len(), 50);
         assert!(plan.rows[0].is_empty() && plan.rows[1].iter().all(|fault| fault.kind == Kind::DiskFull));
     }
 
     #[test]
     fn both_rows_take_as_long_but_for_one_fault() {
-        let plan = Plan::draw(1, 200, LONGEST, &Kind::ALL);
+        let plan = Plan::draw(1, 200, BOUNDS, &Kind::ALL);
         let [broker, other] = plan.rows.each_ref().map(|row| length(row));
-        assert!(broker.abs_diff(other) <= LONGEST + LONGEST_PAUSE + Kind::RegistryKilled.recovery());
+        assert!(broker.abs_diff(other) <= LONGEST + PAUSE + Kind::RegistryKilled.recovery());
         assert_eq!(plan.length(), broker.max(other));
     }
 
     #[test]
     fn lengths_keep_within_bounds() {
-        for fault in Plan::draw(1, 1_000, LONGEST, &Kind::ALL).rows.concat() {
+        for fault in Plan::draw(1, 1_000, BOUNDS, &Kind::ALL).rows.concat() {
             let bounds = if fault.kind.is_of_a_moment() { Duration::ZERO..=Duration::ZERO } else { SHORTEST..=LONGEST };
-            assert!(bounds.contains(&fault.lasts), "{fault:?}");
+            assert!(bounds.contains(&fault.lasts) && fault.pause <= PAUSE, "{fault:?}");
+            assert!(fault.kind != Kind::EngineKilled || fault.lasts <= LONGEST_DOWN, "{fault:?}");
         }
     }
 }

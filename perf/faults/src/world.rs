@@ -22,8 +22,8 @@ use crate::settings::{SPILL_BYTES, SPILL_BYTES_WITHOUT_DISK, SYMBOLS, Settings, 
 pub(crate) const ENGINE: &str = "engine";
 /// Batches that the ledger holds while the book is written.
 const LEDGER_BATCHES: usize = 1 << 16;
-/// Trades of a symbol that the exchange's history tells: those of the longest time without an engine, many times over.
-const HISTORY_TRADES: usize = 200_000;
+/// How far the exchange's history goes back: the longest time without an engine and that of telling it, many times over.
+const HISTORY: Duration = Duration::from_secs(600);
 /// Half of the trades come at so many times the mean rate.
 const BURST: Burst = Burst { factor: 8.0, period: Duration::from_secs(2) };
 
@@ -65,7 +65,7 @@ impl World {
             rate: Rate::PerSecond(trades_per_s),
             burst: Some(BURST),
             seed,
-            history_trades: HISTORY_TRADES,
+            history_trades: (trades_per_s * HISTORY.as_secs_f64()) as usize / SYMBOLS.len(),
             ledger: Some(ledger),
             ..SimulatorConfig::new(Protocol::BinanceSpot)
         })
