@@ -209,6 +209,13 @@ impl Accounting {
             && self.producer.holds()
     }
 
+    /// Whether what the broker refused is all that did not arrive, and arrived as dead letters.
+    pub fn are_all_dead_letters(&self) -> bool {
+        let sum = self.all_records();
+        let is_all = sum.failed == self.producer.dead_lettered && sum.dropped + sum.spilled + sum.in_flight == 0;
+        self.holds() && is_all && sum.failed > 0
+    }
+
     /// Whether nothing was lost, and nothing is under way: what exit code 0 promises.
     pub fn is_complete(&self) -> bool {
         let sum = self.all_records();

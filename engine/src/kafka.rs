@@ -20,7 +20,7 @@ use std::{mem, ptr, slice};
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka::error::{IsError, KafkaError, KafkaResult};
-use rdkafka::types::{RDKafkaErrorCode, RDKafkaType};
+use rdkafka::types::RDKafkaType;
 use rdkafka_sys as sys;
 
 use crate::bell;
@@ -264,7 +264,7 @@ impl Kafka {
                         }
                     }
                     _ => match Said::of(event) {
-                        Some(Said { error: Some(RDKafkaErrorCode::Fatal), words, .. }) => self.fatal = Some(words),
+                        Some(Said { is_fatal: true, words, .. }) => self.fatal = Some(words),
                         Some(said) => said.log(),
                         None => {}
                     },

@@ -183,6 +183,8 @@ fn conclude(accounting: &Accounting, failures: &[String]) -> Outcome {
     let (spilled, failures) = (records.spilled, failures.len());
     if spilled > 0 && failed + dropped + in_flight == 0 && failures == 0 {
         tracing::error!(spilled, "stopped: not all was delivered; they are on disk, and go first at the next start");
+    } else if accounting.are_all_dead_letters() && failures == 0 {
+        tracing::error!(failed, "stopped: the broker refused records; all of them are in the dead-letter topic");
     } else {
         let words = "stopped: records were lost, or are not known to have arrived";
         tracing::error!(failed, dropped, spilled, in_flight, failures, "{words}");

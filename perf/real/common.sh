@@ -110,7 +110,8 @@ stop() {
   if pid=$(live_pid); then
     kill -TERM "$pid"
     kill -CONT "$pid" # it may be stopped
-    while [[ -d /proc/$pid ]]; do
+    # It may have ended, and whoever started it not have noticed.
+    while live_pid >/dev/null; do
       if ((SECONDS > deadline)); then kill -9 "$pid"; fi
       sleep 0.1
     done

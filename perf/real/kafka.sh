@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real Apache Kafka, without Docker: one KRaft node on loopback. Needs Java 17 or newer, and Maven for the first time.
+# A real Apache Kafka, without Docker: a KRaft node on loopback, or two. Needs Java 17 or newer, and Maven for the first time.
 set -euo pipefail
 NAME=kafka.sh
 # shellcheck source=common.sh
@@ -13,15 +13,17 @@ usage: kafka.sh COMMAND
   run   PORT FOLDER [PROPERTIES [LISTENER…]]   the same in the foreground, to the end of the standard input
   stop  FOLDER                                 stop; the data stays
   pid   FOLDER                                 print the process's number, for kill -9, -STOP and -CONT
+  tool  CLASS [ARG…]                           run one of Kafka's own tools, such as AclCommand
 PROPERTIES is a file with more lines for server.properties. PORT is plaintext; more listeners are written as
 SASL_SSL://localhost:9093. Several run at once, each on ports and in a folder of its own.
 environment: K2_CACHE (~/.cache/k2-feed) has the libraries; K2_KAFKA_FORMAT has options for the first start, such as
---add-scram SCRAM-SHA-256=[name=alice,password=secret]
+--add-scram SCRAM-SHA-256=[name=alice,password=secret]; K2_KAFKA_JOIN is the FOLDER of a node to which this one is to be
+the second
 USAGE
   exit 2
 }
 
-KAFKA=$CACHE/kafka-$(version kafka.version)
+KAFKA=$CACHE/kafka-tools-$(version kafka.version)
 # A class path of one element: the JVM expands it.
 CLASS_PATH="$KAFKA/*"
 
@@ -39,16 +41,22 @@ free_port() {
 }
 
 configure() {
-  local listeners="PLAINTEXT://$HOST:$PORT" listener controller session=9000
+  local listeners="PLAINTEXT://$HOST:$PORT" listener advertised controller roles=broker node=2 session=9000
   for listener in "${@:2}"; do listeners+=",$listener"; done
-  controller=$HOST:$(free_port)
+  advertised=$listeners
+  if [[ -n ${K2_KAFKA_JOIN:-} ]]; then
+    controller=$(sed -n 's/^controller.quorum.voters=1@//p' "$K2_KAFKA_JOIN/server.properties")
+  else
+    controller=$HOST:$(free_port)
+    roles+=,controller node=1 listeners+=",CONTROLLER://$controller"
+  fi
   # A broker that was killed is registered for a session longer, and its next start refused for as long.
   if [[ -f $FOLDER/data/meta.properties && ! -f $FOLDER/data/.kafka_cleanshutdown ]]; then session=1000; fi
   cat >"$FOLDER/server.properties" <<CONF
-process.roles=broker,controller
-node.id=1
-listeners=$listeners,CONTROLLER://$controller
-advertised.listeners=$listeners
+process.roles=$roles
+node.id=$node
+listeners=$listeners
+advertised.listeners=$advertised
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 controller.listener.names=CONTROLLER
 controller.quorum.voters=1@$controller
@@ -80,7 +88,11 @@ CONF
 
 format() {
   local id options
-  id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | tr -d =)
+  if [[ -n ${K2_KAFKA_JOIN:-} ]]; then
+    id=$(sed -n 's/^cluster.id=//p' "$K2_KAFKA_JOIN/data/meta.properties")
+  else
+    id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'AB' | tr -d =)
+  fi
   read -ra options <<<"${K2_KAFKA_FORMAT:-}"
   "$JAVA" -Xmx128m "${JVM[@]}" -cp "$CLASS_PATH" kafka.tools.StorageTool format -t "$id" \
     -c "$FOLDER/server.properties" "${options[@]}" >"$LOG" 2>&1 || die "format failed: $(tail -1 "$LOG"), see $LOG"
@@ -104,6 +116,11 @@ case ${1:-} in
   fetch) need_java; fetch ;;
   start | run) begin "$@" ;;
   stop) at "${2:-}"; stop ;;
+  tool)
+    need_java
+    fetch
+    exec "$JAVA" -Xmx128m "${JVM[@]}" -cp "$CLASS_PATH" "org.apache.kafka.tools.${2:-}" "${@:3}"
+    ;;
   pid) at "${2:-}"; live_pid || die "none runs in $FOLDER" ;;
   *) usage ;;
 esac

@@ -19,6 +19,8 @@ pub(super) struct Said {
     pub(super) words: String,
     /// Whether it is more than a notice.
     pub(super) is_warning: bool,
+    /// Whether the client takes no more records after it.
+    pub(super) is_fatal: bool,
 }
 
 impl Said {
@@ -32,7 +34,10 @@ impl Said {
             match sys::rd_kafka_event_type(event) {
                 sys::RD_KAFKA_EVENT_ERROR => {
                     let words = text(sys::rd_kafka_event_error_string(event)).into_owned();
-                    Some(Said { error: Some(sys::rd_kafka_event_error(event).into()), words, is_warning: true })
+                    let error = Some(sys::rd_kafka_event_error(event).into());
+                    // The error is what it came of, not that it is fatal.
+                    let is_fatal = sys::rd_kafka_event_error_is_fatal(event) != 0;
+                    Some(Said { error, words, is_warning: true, is_fatal })
                 }
                 sys::RD_KAFKA_EVENT_LOG => {
                     let (mut facility, mut words, mut level) = (ptr::null(), ptr::null(), 0);
@@ -40,7 +45,7 @@ impl Said {
                         return None;
                     }
                     let words = format!("{}: {}", text(facility), text(words));
-                    Some(Said { error: None, words, is_warning: level <= WARNING })
+                    Some(Said { error: None, words, is_warning: level <= WARNING, is_fatal: false })
                 }
                 _ => None,
             }

@@ -26,6 +26,9 @@ const BROKER_DEFAULT: i32 = -1;
 const RETENTION: &str = "retention.ms";
 const CLEANUP: &str = "cleanup.policy";
 const COMPRESSION: &str = "compression.type";
+const MAX_BYTES: &str = "max.message.bytes";
+/// librdkafka's default of `batch.size`: most bytes of a request to a partition.
+const BATCH_BYTES: u64 = 1_000_000;
 
 /// A topic that must be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +75,8 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
     // The embedded broker has no request to describe topics.
     let settings = if is_embedded || present.is_empty() { HashMap::new() } else { settings(config, &present) };
     for spec in present {
-        let found = differences(spec, existing[&spec.name], settings.get(&spec.name));
+        let settings = settings.get(&spec.name);
+        let found = differences(spec, existing[&spec.name], settings);
         if !found.is_empty() {
             let topic = &spec.name;
             tracing::warn!(
@@ -81,8 +85,23 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
                 found.join(", ")
             );
         }
+        if let Some((most, batch)) = settings.and_then(|settings| too_small(config, settings)) {
+            let topic = &spec.name;
+            tracing::warn!(
+                topic,
+                "{MAX_BYTES} = {most}: larger records become dead letters, and larger requests, of up to {batch} bytes, are \
+                 refused and sent again in parts: set kafka.librdkafka \"batch.size\" = \"{most}\""
+            );
+        }
     }
     Ok(())
+}
+
+/// The most bytes that a topic takes at a time and the most of a request, if that is more.
+fn too_small(config: &ClientConfig, settings: &HashMap<String, String>) -> Option<(u64, u64)> {
+    let batch = config.get("batch.size").and_then(|given| given.parse().ok()).unwrap_or(BATCH_BYTES);
+    let most = settings.get(MAX_BYTES)?.parse().ok()?;
+    (most < batch).then_some((most, batch))
 }
 
 fn not_there(missing: &[&TopicSpec]) -> String {
@@ -226,6 +245,17 @@ mod tests {
         assert!(compacted(Kind::Dlq).contains("they will fail"));
         // Where the settings cannot be had, there are still partitions.
         assert_eq!(differences(&spec("t", Kind::Raw), 1, None), ["partitions = 1 instead of 3"]);
+    }
+
+    #[test]
+    fn a_topic_is_too_small_for_larger_requests() {
+        let settings = |bytes: &str| HashMap::from([(MAX_BYTES.to_string(), bytes.to_string())]);
+        let mut config = ClientConfig::new();
+        assert_eq!(too_small(&config, &settings("1048588")), None);
+        assert_eq!(too_small(&config, &settings("999999")), Some((999_999, 1_000_000)));
+        config.set("batch.size", "999999");
+        assert_eq!(too_small(&config, &settings("999999")), None);
+        assert_eq!(too_small(&config, &HashMap::new()), None);
     }
 
     #[test]

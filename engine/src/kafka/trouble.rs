@@ -131,7 +131,7 @@ mod tests {
             (Some(name), "a:1/bootstrap: Failed to resolve 'a:1'", Cause::Name),
             (Some(network), "a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused", Cause::Network),
         ] {
-            let trouble = Trouble::of(&Said { error, words: words.into(), is_warning: true }).unwrap();
+            let trouble = Trouble::of(&Said { error, words: words.into(), is_warning: true, is_fatal: false }).unwrap();
             assert_eq!((trouble.cause, trouble.is_encrypted), (expected, words.contains("ssl")), "{words}");
             assert!(!trouble.words.contains("(after") && !trouble.words.contains("thrd"), "{}", trouble.words);
             assert_eq!(trouble.is_certain(), matches!(expected, Cause::Login | Cause::Certificate), "{words}");
@@ -140,6 +140,7 @@ mod tests {
             error: Some(RDKafkaErrorCode::AllBrokersDown),
             words: "1/1 brokers are down".into(),
             is_warning: true,
+            is_fatal: false,
         };
         assert_eq!(Trouble::of(&down), None, "others say why");
     }

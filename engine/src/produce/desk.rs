@@ -180,10 +180,10 @@ impl Desk {
             return self.give_up(back, &entry, now);
         }
         self.is_obstructed = true;
-        if lane.hold.is_none() && !refusal.is_purge() {
+        let hold = lane.hold.get_or_insert_with(|| Hold::since(now, self.waits));
+        if !refusal.is_purge() && !std::mem::replace(&mut hold.is_told, true) {
             tracing::warn!(topic = lane.name, "records came back and are offered again, in order: {refusal}");
         }
-        let hold = lane.hold.get_or_insert_with(|| Hold::since(now, self.waits));
         if refusal.is_purge() {
             // Nothing is wrong with the topic, or that is known already.
             hold.is_on_disk = false;
@@ -193,9 +193,7 @@ impl Desk {
             self.purge_at = now;
         }
         if refusal.is_too_large() {
-            // Several in one request were too large together.
-            hold.one_at_a_time = true;
-            hold.at_once();
+            hold.halve(&mut lane.most_together);
         }
         if entry.on_disk.is_some() {
             hold.rewind = true;

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::clock::Nanos;
 use crate::session::backoff::Bounds;
 
+/// Most records that are offered together.
+pub(super) const MOST_TOGETHER: usize = 256;
+
 /// A topic that did not take records.
 pub(super) struct Hold {
     /// When the next are offered.
@@ -16,14 +19,16 @@ pub(super) struct Hold {
     longest_wait: Duration,
     /// Whether the client has records that were handed over behind those that came back.
     pub(super) is_followed: bool,
-    /// Whether each is offered alone: the broker refused several together for their size.
-    pub(super) one_at_a_time: bool,
+    /// How many were offered together at last, if none of them was refused for their size.
+    pub(super) together: usize,
     /// The one that was offered alone at last.
     pub(super) alone: Option<usize>,
     /// Whether records that are on disk too have come back: reading starts over there.
     pub(super) rewind: bool,
     /// Whether the topic has taken one since: until then they are offered one at a time.
     pub(super) is_proven: bool,
+    /// Whether it was said that the topic does not take records.
+    pub(super) is_told: bool,
     /// Whether nothing but what is on disk is left to be offered.
     pub(super) is_on_disk: bool,
     /// In no order, until they are offered.
@@ -51,10 +56,11 @@ impl Hold {
             wait: min,
             longest_wait: max,
             is_followed: false,
-            one_at_a_time: false,
+            together: 0,
             alone: None,
             rewind: false,
             is_proven: false,
+            is_told: false,
             is_on_disk: false,
             back: Vec::new(),
         }
@@ -63,6 +69,25 @@ impl Hold {
     /// What came back is offered at once, as what is wrong is not the topic.
     pub(super) fn at_once(&mut self) {
         self.until = Nanos(0);
+    }
+
+    /// Several records were refused for their size: those that were offered together go in halves, at once, as it is not the
+    /// topic that is wrong. `most` is of their lane.
+    pub(super) fn halve(&mut self, most: &mut usize) {
+        if self.together > 0 {
+            *most = (self.together / 2).max(1);
+        }
+        self.together = 0;
+        self.is_proven = true;
+        self.at_once();
+    }
+
+    /// How many are offered next: more again where the last found their way. `most` is of their lane.
+    pub(super) fn next_together(&mut self, most: &mut usize) -> usize {
+        if std::mem::take(&mut self.together) == *most {
+            *most = (*most * 2).min(MOST_TOGETHER);
+        }
+        if self.is_proven { *most } else { 1 }
     }
 
     /// Takes a record that came back.

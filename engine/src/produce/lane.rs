@@ -4,7 +4,7 @@ use crate::kafka::Topic;
 use crate::record::Kind;
 
 use super::backlog::Backlog;
-use super::hold::Hold;
+use super::hold::{Hold, MOST_TOGETHER};
 
 /// One topic.
 pub(super) struct Lane {
@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) topic: Topic,
     /// Records that the client has.
     pub(super) with_client: usize,
+    /// How many of those that came back are offered together: fewer where the broker refused several for their size.
+    pub(super) most_together: usize,
     /// Set while records that came back are to go first.
     pub(super) hold: Option<Hold>,
     /// The records that wait on disk, once there were any.
@@ -28,7 +30,17 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(name: String, kind: Kind, topic: Topic, is_tracked: bool) -> Self {
-        Lane { name, kind, topic, is_tracked, with_client: 0, hold: None, backlog: None, lost: 0 }
+        Lane {
+            name,
+            kind,
+            topic,
+            is_tracked,
+            with_client: 0,
+            most_together: MOST_TOGETHER,
+            hold: None,
+            backlog: None,
+            lost: 0,
+        }
     }
 
     /// Whether a record of this key has to wait behind others.
@@ -59,7 +71,7 @@ impl Lane {
 
     /// What came back has gone: the topic takes records again.
     pub(super) fn release(&mut self) {
-        if self.hold.take().is_some() {
+        if self.hold.take().is_some_and(|hold| hold.is_told) {
             tracing::info!(topic = self.name, "the topic takes records again");
         }
     }

@@ -8,15 +8,13 @@ use crate::record::{Record, whole};
 use super::backlog::Backlog;
 use super::client::Client;
 use super::desk::{Desk, Undelivered};
-use super::hold::{Back, Hold};
+use super::hold::{Back, Hold, MOST_TOGETHER};
 use super::in_flight::Entry;
 use super::lane::Lane;
 use super::route::{self, HEADER_BYTES};
 
 /// What the client itself tries again is queued anew, and asked for again so often.
 const PURGE_INTERVAL: Duration = Duration::from_millis(50);
-/// Most records of a topic that are offered in one lap.
-const MAX_OFFERED: usize = 256;
 
 /// How many records may be read back by now: no more than so many a second, and no more than a lap's at once.
 pub(super) struct Allowance {
@@ -58,7 +56,7 @@ impl Desk {
         let may = allowance.earn(now);
         let mut replayed = 0;
         for lane in 0..self.lanes.len() {
-            replayed += self.replay(client, lane, (may - replayed).min(MAX_OFFERED), now);
+            replayed += self.replay(client, lane, (may - replayed).min(MOST_TOGETHER), now);
         }
         allowance.spend(replayed);
         self.look(now);
@@ -88,8 +86,9 @@ impl Desk {
         {
             backlog.rewind();
         }
-        let most = if hold.one_at_a_time || !hold.is_proven { 1 } else { MAX_OFFERED };
+        let most = hold.next_together(&mut way.most_together);
         let back = hold.first(most);
+        hold.together = back.len();
         if back.is_empty() {
             // If there are some on disk, the first of them to arrive ends the hold.
             hold.is_on_disk = true;

@@ -7,6 +7,7 @@ mod configuration;
 mod crash;
 mod demo;
 mod failures;
+mod fatal;
 mod losses;
 mod oracle;
 mod raw;

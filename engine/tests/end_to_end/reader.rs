@@ -87,8 +87,7 @@ impl Reader {
         let assignment = self.consumer.assignment().unwrap();
         let ends = assignment.elements().into_iter().map(|element| {
             let (topic, partition) = (element.topic(), element.partition());
-            let (_, end) = self.consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
-            ((topic.to_string(), partition), end)
+            ((topic.to_string(), partition), self.end(topic, partition))
         });
         let ends: Vec<_> = ends.filter(|(_, end)| *end > 0).collect();
         let deadline = Instant::now() + PATIENCE;
@@ -99,9 +98,20 @@ impl Reader {
         self.found
     }
 
+    /// Where a partition ends. A broker that has just gone may be asked first.
+    fn end(&self, topic: &str, partition: i32) -> i64 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.consumer.fetch_watermarks(topic, partition, PATIENCE) {
+                Ok((_, end)) => return end,
+                Err(error) => assert!(Instant::now() < deadline, "{topic} {partition}: {error}"),
+            }
+        }
+    }
+
     fn poll(&mut self, longest: Duration) {
-        let Some(message) = self.consumer.poll(longest) else { return };
-        let message = message.expect("a record");
+        // A connection that was lost is made anew: the wait decides.
+        let Some(Ok(message)) = self.consumer.poll(longest) else { return };
         self.next.insert((message.topic().to_string(), message.partition()), message.offset() + 1);
         let key = text(message.key().expect("a key"));
         if message.topic() == TOPIC_RAW {

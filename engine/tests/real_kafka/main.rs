@@ -6,6 +6,7 @@
 #[path = "../end_to_end/child.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod child;
+mod failures;
 #[path = "../end_to_end/oracle.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod oracle;

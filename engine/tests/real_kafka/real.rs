@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::child::Child;
 use crate::world::Broker;
 
+/// The folder of the first node.
+const FIRST: &str = "kafka";
 /// What makes a missing program a failure.
 const REQUIRED: &str = "K2_REQUIRE_REAL";
 
@@ -49,7 +51,7 @@ impl Real {
         }
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
-        let child = start_kafka(folder.path(), port, &settings);
+        let child = start_kafka(&folder.path().join(FIRST), port, &settings, None);
         let registry_port = free_port().to_string();
         let mut registry = start(
             script("registry.sh")
@@ -70,16 +72,40 @@ impl Real {
 
     /// Starts Kafka again on the data that there is.
     pub(crate) fn start_kafka_again(&mut self) {
-        self.broker.child = start_kafka(self.folder.path(), self.port, &self.settings);
+        self.broker.child = start_kafka(&self.folder.path().join(FIRST), self.port, &self.settings, None);
+    }
+
+    /// Starts a second node of the same cluster, or starts it again on its data. It ends when it is dropped.
+    pub(crate) fn start_second(&self, port: u16) -> Child {
+        let first = self.folder.path().join(FIRST);
+        start_kafka(&self.second(), port, &self.settings, Some(&first))
+    }
+
+    /// Stops the second node, which hands over what it leads.
+    pub(crate) fn stop_second(&self, second: Child) {
+        done(script("kafka.sh").arg("stop").arg(self.second())).unwrap();
+        drop(second);
+    }
+
+    fn second(&self) -> PathBuf {
+        self.folder.path().join("second")
+    }
+
+    /// Runs one of Kafka's own tools to its end.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str]) {
+        let servers = ["tool", class, "--bootstrap-server", &self.broker.servers];
+        done(script("kafka.sh").args(servers).args(arguments)).unwrap();
     }
 }
 
-fn start_kafka(folder: &Path, port: u16, settings: &Settings) -> Child {
+fn start_kafka(folder: &Path, port: u16, settings: &Settings, join: Option<&Path>) -> Child {
+    std::fs::create_dir_all(folder).unwrap();
     let properties = folder.join("more.properties");
     std::fs::write(&properties, &settings.properties).unwrap();
     let mut command = script("kafka.sh");
-    command.args(["run", &port.to_string()]).arg(folder.join("kafka")).arg(properties);
+    command.args(["run", &port.to_string()]).arg(folder).arg(properties);
     command.args(&settings.listeners).env("K2_KAFKA_FORMAT", &settings.format);
+    command.envs(join.map(|folder| ("K2_KAFKA_JOIN", folder)));
     let mut child = start(&mut command);
     child.stdout_line("ready at ");
     child
