@@ -5,7 +5,7 @@
 //! |-|-|
 //! | `plan` | which faults come, when, and how long they last |
 //! | `world`, `campaign` | what runs; how faults are done to it, one after the other |
-//! | `real`, `proxy`, `disk`, `engine`, `settings` | the broker and the registry, the network, the disk, the engine |
+//! | `proxy`, `disk`, `engine`, `settings` | the broker and the registry, the network, the disk, the engine |
 //! | `book`, `reader`, `judge` | what the exchange made, what is on the topics, and how the two differ |
 //! | `samples`, `picture`, `outcome` | memory and disk over time, and what it all came to |
 
@@ -19,7 +19,6 @@ mod picture;
 mod plan;
 mod proxy;
 mod reader;
-mod real;
 mod samples;
 mod settings;
 mod world;

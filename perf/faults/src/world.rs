@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use k2_feed::sim::{self, Burst, Ledger, Rate, Simulator, SimulatorConfig};
 use k2_feed::venue::Protocol;
+use k2_real::{Server, free_address};
 use nix::sys::signal::Signal;
 
 use crate::book::{Book, Writer};
@@ -15,7 +16,6 @@ use crate::engine::{Engine, Run};
 use crate::plan::{Fault, Kind};
 use crate::proxy::{Proxy, Weather};
 use crate::reader::Reader;
-use crate::real::{Server, free_address};
 use crate::settings::{SPILL_BYTES, SPILL_BYTES_WITHOUT_DISK, SYMBOLS, Settings, TOPIC, TOPIC_RAW};
 
 /// The folder of the engine's runs.
@@ -52,7 +52,9 @@ impl World {
     ) -> anyhow::Result<Self> {
         let (direct, behind_proxy) = (free_address()?, free_address()?);
         let proxy = Proxy::start(behind_proxy)?;
-        let mut broker = Server::broker(&folder.join("kafka"), [direct, behind_proxy], proxy.address())?;
+        let properties = properties(direct, proxy.address());
+        let listeners = [format!("ENGINE://{behind_proxy}")];
+        let mut broker = Server::broker(&folder.join("kafka"), direct.port(), &properties, &listeners)?;
         let (mut registry, registry_url) = Server::registry(&folder.join("registry"), free_address()?.port())?;
         for server in [&mut broker, &mut registry] {
             server.fetch()?;
@@ -141,4 +143,13 @@ impl World {
         self.exchange.stop();
         Ok((self.book.finish()?, self.engine.into_runs(), [self.broker, self.registry]))
     }
+}
+
+/// What has clients of the broker's listener behind the proxy come to the proxy, and records have the broker's time.
+fn properties(direct: SocketAddr, advertised: SocketAddr) -> String {
+    format!(
+        "advertised.listeners=PLAINTEXT://{direct},ENGINE://{advertised}\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ENGINE:PLAINTEXT\n\
+         log.message.timestamp.type=LogAppendTime\n"
+    )
 }

@@ -1,4 +1,4 @@
-//! The real broker and the real registry, each a child process by the scripts of `perf/real`.
+//! The real broker and the real registry, each a child process by the scripts beside this.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A server that can be killed and started again on its data.
-pub(crate) struct Server {
+pub struct Server {
     script: &'static str,
     folder: PathBuf,
     arguments: Vec<String>,
@@ -35,29 +35,27 @@ struct Running {
 }
 
 impl Server {
-    /// A broker with all in `folder` that tells clients of its second listener to come to `advertised`.
-    pub(crate) fn broker(
-        folder: &Path,
-        [direct, behind_proxy]: [SocketAddr; 2],
-        advertised: SocketAddr,
-    ) -> anyhow::Result<Self> {
+    /// A broker with all in `folder`, on this port, with more lines for its `server.properties`, and more listeners, such as
+    /// `SSL://127.0.0.1:9093`.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to.
+    pub fn broker(folder: &Path, port: u16, properties: &str, listeners: &[String]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let properties = folder.join("campaign.properties");
-        let map = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,ENGINE:PLAINTEXT";
-        let text = format!(
-            "advertised.listeners=PLAINTEXT://{direct},ENGINE://{advertised}\nlistener.security.protocol.map={map}\n\
-             log.message.timestamp.type=LogAppendTime\n"
-        );
-        std::fs::write(&properties, text).with_context(|| properties.display().to_string())?;
+        let file = folder.join("more.properties");
+        std::fs::write(&file, properties).with_context(|| file.display().to_string())?;
         let folder = folder.join("data");
         let named = |path: &Path| path.display().to_string();
-        let arguments =
-            vec![direct.port().to_string(), named(&folder), named(&properties), format!("ENGINE://{behind_proxy}")];
+        let mut arguments = vec![port.to_string(), named(&folder), named(&file)];
+        arguments.extend_from_slice(listeners);
         Ok(Server { script: "kafka.sh", folder, arguments, running: None })
     }
 
     /// A registry with all in `folder`, on this port, and its URL.
-    pub(crate) fn registry(folder: &Path, port: u16) -> anyhow::Result<(Self, String)> {
+    ///
+    /// # Errors
+    /// If the folder cannot be written to.
+    pub fn registry(folder: &Path, port: u16) -> anyhow::Result<(Self, String)> {
         std::fs::create_dir_all(folder)?;
         let folder = folder.join("data");
         let arguments = vec![port.to_string(), folder.display().to_string()];
@@ -66,14 +64,20 @@ impl Server {
     }
 
     /// Has Maven get the program, if that was not done before.
-    pub(crate) fn fetch(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// What is missing, in the script's words on the standard error.
+    pub fn fetch(&self) -> anyhow::Result<()> {
         let script = script(self.script);
         let status = Command::new(&script).arg("fetch").status().with_context(|| script.display().to_string())?;
         if status.success() { Ok(()) } else { bail!("{} fetch: {status}", script.display()) }
     }
 
     /// Starts it; it is ready later.
-    pub(crate) fn start(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If its script cannot be started.
+    pub fn start(&mut self) -> anyhow::Result<()> {
         let script = script(self.script);
         let said = self.folder.with_extension("said");
         let log = File::options().create(true).append(true).open(&said);
@@ -92,7 +96,10 @@ impl Server {
     }
 
     /// Starts it and waits until it is ready.
-    pub(crate) fn start_and_wait(&mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If it ends, in its own words, or takes too long.
+    pub fn start_and_wait(&mut self) -> anyhow::Result<()> {
         self.start()?;
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready()? {
@@ -105,7 +112,10 @@ impl Server {
     }
 
     /// Whether it answers by now.
-    pub(crate) fn is_ready(&mut self) -> anyhow::Result<bool> {
+    ///
+    /// # Errors
+    /// If it has ended, in its own words.
+    pub fn is_ready(&mut self) -> anyhow::Result<bool> {
         let Some(running) = &mut self.running else { return Ok(false) };
         while !running.is_ready {
             match running.lines.try_recv() {
@@ -121,12 +131,15 @@ impl Server {
     }
 
     /// Kills it.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.running = None;
     }
 
     /// Has it stand still, or go on.
-    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be signalled.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
         let Some(running) = &self.running else { return Ok(()) };
         kill(Pid::from_raw(running.child.id().cast_signed()), signal)
             .with_context(|| format!("{}: {signal}", self.script))
@@ -134,7 +147,7 @@ impl Server {
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../real").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 impl Drop for Running {
@@ -147,7 +160,10 @@ impl Drop for Running {
 
 /// A free address for a server that comes and goes. Below the ports that the system gives to clients: one that asks for it
 /// while nobody listens could be given the same port for its own end, be connected to itself, and keep the port.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// If none is free.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     let mut rng = fastrand::Rng::new();
     for _ in 0..1_000 {
         let address = SocketAddr::from(([127, 0, 0, 1], rng.u16(10_000..30_000)));
