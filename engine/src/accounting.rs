@@ -167,6 +167,8 @@ pub struct Accounting {
     pub feed: FeedTally,
     /// All producer cores together.
     pub producer: ProducerTally,
+    /// Times that it was looked at while the engine ran and did not hold: never, or the engine counts wrong.
+    pub broken: u64,
 }
 
 impl Accounting {

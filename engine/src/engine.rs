@@ -89,6 +89,8 @@ struct Readings {
     feeds: Vec<(Collector<FeedTally>, FeedTally)>,
     producers: Vec<(Collector<ProducerTally>, ProducerTally)>,
     twins: Twins,
+    /// Collections at which the accounting did not hold.
+    broken: u64,
 }
 
 impl Engine {
@@ -185,6 +187,7 @@ impl Engine {
                 .map(|collector| (collector, ProducerTally::default()))
                 .collect(),
             twins: Twins::default(),
+            broken: 0,
         };
         Ok(Engine {
             plan,
@@ -279,8 +282,15 @@ impl Readings {
             current &= collect_one(collector, tally, &mut hops, &mut self.twins);
         }
         let interval = self.interval(hops);
-        debug_assert!(!current || interval.accounting.holds(), "{:?}", interval.accounting);
-        interval
+        if !current || interval.accounting.holds() {
+            return interval;
+        }
+        debug_assert!(false, "{:?}", interval.accounting);
+        if self.broken == 0 {
+            tracing::error!("the accounting is broken: {:?}", interval.accounting);
+        }
+        self.broken += 1;
+        self.interval(interval.hops)
     }
 
     /// Asks the producer cores, of which some may have ended.
@@ -300,7 +310,7 @@ impl Readings {
     }
 
     fn interval(&self, hops: Hops) -> Interval {
-        let mut accounting = Accounting::default();
+        let mut accounting = Accounting { broken: self.broken, ..Accounting::default() };
         self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
         self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
         Interval { hops, accounting, standings: self.twins.standings() }

@@ -193,6 +193,7 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "reconnects": accounting.feed.reconnects,
         "sessions": accounting.feed.sessions,
         "ring_full": accounting.feed.ring_full,
+        "broken": accounting.broken,
         "delivery": accounting.producer.delivery,
     })
 }

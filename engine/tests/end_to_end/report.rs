@@ -57,6 +57,7 @@ pub(crate) fn accounting(accounting: &Value) {
         let settled = sum(records, &["acked", "failed", "dropped", "spilled", "in_flight"]);
         assert_eq!(number(&records["committed"]), settled, "{kind}: {accounting:#}");
     }
+    assert_eq!(number(&accounting["broken"]), 0, "{accounting:#}");
     sum(accounting, &["trades", "gaps", "duplicates", "reconnects"]);
 }
 

@@ -171,9 +171,12 @@ fn unaccounted(run: &Run) -> Option<String> {
         let kinds = ["raw", "normalized", "dlq"];
         kinds.into_iter().map(|kind| count(&report, &format!("records/{kind}/{column}"))).sum::<u64>()
     };
-    let (failed, dropped, in_flight) = (sum("failed"), sum("dropped"), sum("in_flight"));
-    (failed + dropped + in_flight > 0)
-        .then(|| format!("{}: failed {failed}, dropped {dropped}, left in flight {in_flight}", run.name()))
+    let (failed, dropped, in_flight, broken) =
+        (sum("failed"), sum("dropped"), sum("in_flight"), count(&report, "broken"));
+    (failed + dropped + in_flight + broken > 0).then(|| {
+        let name = run.name();
+        format!("{name}: failed {failed}, dropped {dropped}, left in flight {in_flight}, did not add up {broken} times")
+    })
 }
 
 /// A count of a report's accounting.
