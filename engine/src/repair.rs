@@ -77,7 +77,7 @@ pub struct Wanted {
     pub reply: Sender<Answer>,
 }
 
-/// What was found of a gap.
+/// What was found of a gap, or of the next part of it.
 #[derive(Debug)]
 pub struct Answer {
     /// [`Wanted::book`].
@@ -88,6 +88,8 @@ pub struct Answer {
     pub bodies: Vec<Body>,
     /// Why that is not all, if it is not.
     pub unfilled: Option<Unfilled>,
+    /// Whether nothing more comes of this gap.
+    pub is_last: bool,
 }
 
 /// The trades of one answer of the exchange that are missing.
@@ -264,7 +266,12 @@ impl Work {
             }
         }
         match job.answered(page, received, &self.patience, &mut self.random) {
-            Next::Ask if job.has_progressed() => self.queue.push_first(job),
+            Next::Ask if job.has_progressed() => {
+                if let Some(part) = job.part() {
+                    self.send(job.reply(), part);
+                }
+                self.queue.push_first(job);
+            }
             Next::Ask => self.queue.push(job),
             Next::Done(answer) => self.send(&job.into_reply(), answer),
         }

@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// More than are ever on their way at a time.
 const LATELY: i64 = 1 << 20;
 /// Most gaps that are kept of a symbol; of more, the oldest are given up.
-const MOST_HOLES: usize = 64;
+const MOST_HOLES: usize = 256;
 
 /// How far one symbol has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,18 +55,18 @@ impl Reached {
         Reached { last: number, last_ns: received_ns, holes: Vec::new() }
     }
 
-    /// A number has come.
+    /// A number has come, live or from the exchange's history.
     #[inline]
-    pub fn add(&mut self, number: i64, received_ns: i64) {
+    pub fn add(&mut self, number: i64, received_ns: i64, from_rest: bool) {
         if number == self.last.wrapping_add(1) {
             (self.last, self.last_ns) = (number, received_ns);
         } else if number != self.last {
-            self.add_out_of_order(number, received_ns);
+            self.add_out_of_order(number, received_ns, from_rest);
         }
     }
 
     #[cold]
-    fn add_out_of_order(&mut self, number: i64, received_ns: i64) {
+    fn add_out_of_order(&mut self, number: i64, received_ns: i64, from_rest: bool) {
         if number > self.last {
             if self.holes.len() == MOST_HOLES {
                 self.holes.remove(0);
@@ -76,7 +76,9 @@ impl Reached {
             return;
         }
         let Some(place) = self.holes.iter().position(|hole| (hole.first..=hole.last).contains(&number)) else {
-            if number.abs_diff(self.last) >= REMEMBERED as u64 {
+            // The history tells what is old, and what was received earlier comes again, from disk.
+            let is_new = !from_rest && received_ns > self.last_ns;
+            if is_new && number.abs_diff(self.last) >= REMEMBERED as u64 {
                 // The exchange counts anew.
                 *self = Reached::at(number, received_ns);
             }
@@ -119,6 +121,9 @@ pub struct Progress {
     /// Whether the run came to its end: else records that are on disk may be on their topics, too.
     #[serde(default)]
     pub has_ended: bool,
+    /// Whether the ends of the topics could not be read at the start: what is on disk may be there.
+    #[serde(skip)]
+    pub is_tail_unread: bool,
     /// By name.
     pub topics: BTreeMap<String, Topic>,
 }
@@ -193,7 +198,7 @@ mod tests {
             let first = numbers[0];
             let (mut reached, mut seen) = (Reached::at(first, first), BTreeSet::from([first]));
             for number in &numbers[1..] {
-                reached.add(*number, *number);
+                reached.add(*number, *number, false);
                 // What was before the first is not known to be missing.
                 seen.insert(*number);
                 let highest = *seen.last().unwrap();
@@ -206,10 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_new_live_trade_of_a_low_number_begins_anew() {
+        let mut reached = Reached::at(100_000, 1_000);
+        reached.add(100_005, 1_001, false);
+        let before = reached.clone();
+        reached.add(50, 2_000, true);
+        reached.add(50, 900, false);
+        assert_eq!(reached, before, "from the history, and from disk");
+        reached.add(50, 2_000, false);
+        assert_eq!(reached, Reached::at(50, 2_000));
+    }
+
+    #[test]
     fn the_oldest_of_too_many_gaps_are_given_up() {
         let mut reached = Reached::at(0, 0);
-        (1..=70).for_each(|number| reached.add(number * 2, number));
-        assert_eq!((reached.holes.len(), reached.holes[0].first), (64, 13));
+        (1..=270).for_each(|number| reached.add(number * 2, number, false));
+        assert_eq!((reached.holes.len(), reached.holes[0].first), (256, 29));
     }
 
     #[test]
@@ -218,9 +235,14 @@ mod tests {
         let mut file = ProgressFile::open(dir.path());
         assert_eq!(file.progress(), &Progress::default());
         let mut reached = Reached::at(7, 70);
-        reached.add(9, 90);
+        reached.add(9, 90, false);
         let topic = Topic { offsets: [(0, 12)].into(), symbols: [("BTCUSDT".to_string(), reached)].into() };
-        let progress = Progress { version: VERSION, has_ended: true, topics: [("trades".to_string(), topic)].into() };
+        let progress = Progress {
+            version: VERSION,
+            has_ended: true,
+            is_tail_unread: false,
+            topics: [("trades".to_string(), topic)].into(),
+        };
         file.write(progress.clone()).unwrap();
         assert_eq!(ProgressFile::open(dir.path()).progress(), &progress);
         fs::write(file.path(), "{").unwrap();

@@ -13,7 +13,7 @@ use crate::venue::Instrument;
 use crate::venue::history::Missing;
 
 /// Most gaps of a symbol that are open at a time.
-const MOST_OPEN: usize = 64;
+const MOST_OPEN: usize = 256;
 
 /// The gaps of one symbol that are to be repaired.
 pub(super) struct Gaps {

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use crossbeam::channel::TrySendError;
+
 use super::book::{Book, Books};
 use super::gaps::{Gaps, close, give_up};
 use super::{FeedCore, MAX_NAMES, write_trade};
@@ -124,7 +126,15 @@ fn hand_over(gaps: &mut Gaps, at: usize, book: usize, link: &Link) -> Result<(),
     gap.asked = true;
     let (source, instrument, reply) = (gaps.source.clone(), gaps.instrument.clone(), link.reply.clone());
     let wanted = Wanted { book, ticket: gap.ticket, source, instrument, missing, reply };
-    link.wanted.try_send(wanted).map_err(|_| give_up(Reason::Busy, "too many gaps wait for the repairer"))
+    match link.wanted.try_send(wanted) {
+        Ok(()) => Ok(()),
+        Err(TrySendError::Full(_)) => {
+            // With the next tick there may be room.
+            gap.asked = false;
+            Ok(())
+        }
+        Err(TrySendError::Disconnected(_)) => Err(give_up(Reason::Busy, "there is no repairer any more")),
+    }
 }
 
 /// Publishes what no connection has brought meanwhile: the answer once that is done, or how far it is if the ring has no
@@ -177,8 +187,11 @@ fn has_room(ring: &mut k2_ring::Producer, book: &Book, trade: &Trade<'_>) -> boo
     ring.has_room(HEAD_LEN + avro::max_len(trade, &context) + MAX_NAMES, 1)
 }
 
-/// An answer is published: its gap is closed.
+/// An answer is published: its gap is closed, if that was all.
 fn settle(answer: Answer, books: &mut Books, tally: &mut FeedTally) {
+    if !answer.is_last {
+        return;
+    }
     if let Some(gaps) = &mut books.at(answer.book).gaps
         && let Some(gap) = gaps.close(answer.ticket)
     {

@@ -29,6 +29,14 @@ struct Symbol {
     is_own: bool,
 }
 
+/// What is known of a trade, as in [`Head`](crate::record::Head).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noted {
+    pub(super) number: i64,
+    pub(super) received_ns: i64,
+    pub(super) from_rest: bool,
+}
+
 /// What others read.
 #[derive(Debug, Default)]
 pub struct Shown(Mutex<Inner>);
@@ -78,8 +86,8 @@ impl Table {
 
     /// A trade was acknowledged.
     #[inline]
-    pub(super) fn acked(&mut self, lane: usize, key: &[u8], number: i64, received_ns: i64, place: Option<(i32, i64)>) {
-        self.note(lane, key, number, received_ns);
+    pub(super) fn acked(&mut self, lane: usize, key: &[u8], trade: Noted, place: Option<(i32, i64)>) {
+        self.note(lane, key, trade);
         if let Some((partition, offset)) = place {
             self.set_offset(lane, partition, offset + 1);
         }
@@ -87,11 +95,12 @@ impl Table {
 
     /// A trade is on the topic, or on disk to go there.
     #[inline]
-    pub(super) fn note(&mut self, lane: usize, key: &[u8], number: i64, received_ns: i64) {
+    pub(super) fn note(&mut self, lane: usize, key: &[u8], trade: Noted) {
+        let Noted { number, received_ns, from_rest } = trade;
         match self.places.get(lane).and_then(|places| places.get(key)) {
             Some(place) => {
                 let symbol = &mut self.reached[*place];
-                symbol.reached.add(number, received_ns);
+                symbol.reached.add(number, received_ns, from_rest);
                 (symbol.has_changed, symbol.is_own) = (true, true);
             }
             None => {

@@ -19,6 +19,8 @@ pub(super) struct Job {
     /// What is still to be asked for.
     missing: Missing,
     bodies: Vec<Body>,
+    /// Trades in parts that have been handed over.
+    handed_over: u64,
     requests: u64,
     /// Failures since the last page that brought something.
     failures: u32,
@@ -50,7 +52,15 @@ pub(super) enum Next {
 impl Job {
     pub(super) fn new(wanted: Wanted) -> Self {
         let missing = wanted.missing;
-        Job { wanted, missing, bodies: Vec::new(), requests: 0, failures: 0, not_before: Nanos::default() }
+        Job {
+            wanted,
+            missing,
+            bodies: Vec::new(),
+            handed_over: 0,
+            requests: 0,
+            failures: 0,
+            not_before: Nanos::default(),
+        }
     }
 
     pub(super) fn source(&self) -> &Arc<Source> {
@@ -120,17 +130,29 @@ impl Job {
         true
     }
 
+    /// What was found since the last part, where pages come in the order in which trades are published: so that the memory of
+    /// a large gap is bounded, and what was found is not lost where the engine ends.
+    pub(super) fn part(&mut self) -> Option<Answer> {
+        let is_in_order = self.wanted.source.history.order == Order::OldestFirst;
+        if !is_in_order || self.bodies.is_empty() {
+            return None;
+        }
+        let bodies = std::mem::take(&mut self.bodies);
+        self.handed_over += count(&bodies);
+        Some(Answer { book: self.wanted.book, ticket: self.wanted.ticket, bodies, unfilled: None, is_last: false })
+    }
+
     /// What was found, and why that is not all, if it is not.
     fn end(&mut self, unfilled: Option<Unfilled>) -> Answer {
         let mut bodies = std::mem::take(&mut self.bodies);
         bodies.sort_by_key(|body| body.trades.first().map(|trade| trade.number));
-        let found: u64 = bodies.iter().map(|body| body.trades.len() as u64).sum();
+        let found = self.handed_over + count(&bodies);
         let wanted = self.wanted.missing.count();
         let unfilled = unfilled.or_else(|| {
             let words = format!("the exchange's history holds {found} of {wanted}");
             (found < wanted).then_some(Unfilled { reason: Reason::Absent, words })
         });
-        Answer { book: self.wanted.book, ticket: self.wanted.ticket, bodies, unfilled }
+        Answer { book: self.wanted.book, ticket: self.wanted.ticket, bodies, unfilled, is_last: true }
     }
 
     /// Ends it at once.
@@ -139,10 +161,19 @@ impl Job {
         (self.into_reply(), answer)
     }
 
+    /// Where its parts go.
+    pub(super) fn reply(&self) -> &Sender<Answer> {
+        &self.wanted.reply
+    }
+
     /// Where its answer goes.
     pub(super) fn into_reply(self) -> Sender<Answer> {
         self.wanted.reply
     }
+}
+
+fn count(bodies: &[Body]) -> u64 {
+    bodies.iter().map(|body| body.trades.len() as u64).sum()
 }
 
 fn absent(words: String) -> Failure {

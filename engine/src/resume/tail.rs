@@ -89,7 +89,8 @@ fn note(progress: &mut Progress, message: &impl Message) -> bool {
     let symbol = String::from_utf8_lossy(key).into_owned();
     match topic.symbols.get_mut(&symbol) {
         Some(reached) if reached.has(number) => return false,
-        Some(reached) => reached.add(number, at_ns),
+        // The number is missing, or new.
+        Some(reached) => reached.add(number, at_ns, false),
         None => {
             topic.symbols.insert(symbol, Reached::at(number, at_ns));
         }

@@ -75,18 +75,16 @@ impl Rig {
     }
 
     fn answer(&self, wanted: &Wanted, numbers: impl IntoIterator<Item = i64>, unfilled: Option<Reason>) {
-        let trade = |number: i64| PastTrade {
-            number,
-            price: "1.5".into(),
-            quantity: "2".into(),
-            side: Side::Sell,
-            exchange_time_ns: number * MS,
-            is_buyer_maker: Some(true),
-        };
-        let trades = numbers.into_iter().map(trade).collect();
-        let bodies = vec![Body { received_unix_ns: 8, trades }];
+        let bodies = vec![body(numbers)];
         let unfilled = unfilled.map(|reason| Unfilled { reason, words: "so it is".into() });
-        self.found.send(Answer { book: wanted.book, ticket: wanted.ticket, bodies, unfilled }).unwrap();
+        let (book, ticket) = (wanted.book, wanted.ticket);
+        self.found.send(Answer { book, ticket, bodies, unfilled, is_last: true }).unwrap();
+    }
+
+    /// As [`Self::answer`], with more to come.
+    fn answer_in_part(&self, wanted: &Wanted, numbers: impl IntoIterator<Item = i64>) {
+        let (book, ticket, bodies) = (wanted.book, wanted.ticket, vec![body(numbers)]);
+        self.found.send(Answer { book, ticket, bodies, unfilled: None, is_last: false }).unwrap();
     }
 
     /// The numbers on the normalized topic since the last call, and of those that came by REST.
@@ -120,6 +118,35 @@ impl Rig {
     fn given_up(&mut self, reason: Reason) -> u64 {
         self.core.tally().repairs.given_up(reason)
     }
+}
+
+/// A page of the history with these numbers.
+fn body(numbers: impl IntoIterator<Item = i64>) -> Body {
+    let trade = |number: i64| PastTrade {
+        number,
+        price: "1.5".into(),
+        quantity: "2".into(),
+        side: Side::Sell,
+        exchange_time_ns: number * MS,
+        is_buyer_maker: Some(true),
+    };
+    Body { received_unix_ns: 8, trades: numbers.into_iter().map(trade).collect() }
+}
+
+#[test]
+fn what_comes_in_parts_is_published_as_it_comes() {
+    let mut rig = Rig::new();
+    rig.live([0, 7]);
+    rig.tick();
+    let wanted = rig.asked();
+    rig.published();
+    rig.answer_in_part(&wanted, [1, 2, 3]);
+    rig.tick();
+    assert_eq!(rig.published(), (vec![], vec![1, 2, 3]));
+    assert_eq!(rig.gaps(), (1, 0, 0, 0), "it stays open");
+    rig.answer(&wanted, [4, 5, 6], None);
+    rig.tick();
+    assert_eq!((rig.published(), rig.gaps()), ((vec![], vec![4, 5, 6]), (1, 1, 0, 0)));
 }
 
 #[test]
@@ -203,9 +230,11 @@ fn gaps_that_are_too_large_too_many_or_of_no_history_are_counted() {
     rig.live([0, 2, 4]);
     rig.tick();
     assert_eq!(rig.asked().missing.first, 1, "the oldest first");
-    assert_eq!((rig.gaps(), rig.given_up(Reason::Busy)), ((2, 0, 0, 1), 1));
-    rig.live((0..100).map(|number| 10 + 2 * number));
-    assert_eq!((rig.gaps().0, rig.given_up(Reason::Busy)), (102, 1 + 100 - 63));
+    rig.tick();
+    assert_eq!(rig.asked().missing.first, 3, "the other once there is room");
+    assert_eq!((rig.gaps(), rig.given_up(Reason::Busy)), ((2, 0, 0, 0), 0));
+    rig.live((0..300).map(|number| 10 + 2 * number));
+    assert_eq!((rig.gaps().0, rig.given_up(Reason::Busy)), (302, 300 - 254));
 
     let mut rig = Rig::with(RING_BYTES, false, 1);
     rig.live([0, 2]);

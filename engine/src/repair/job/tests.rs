@@ -120,3 +120,17 @@ fn pages_of_one_trade_do_not_go_on_for_ever() {
     };
     assert_eq!((end.0.len(), end.1), (8, Some(Reason::Absent)));
 }
+
+#[test]
+fn parts_are_handed_over_as_they_come_where_pages_are_in_order() {
+    let mut job = job(Order::OldestFirst, 10..=15);
+    assert!(job.part().is_none(), "nothing has come");
+    assert!(matches!(answer(&mut job, Ok(body([10, 11, 12])), at(1)), Next::Ask));
+    let part = job.part().expect("a part");
+    assert_eq!((part.bodies, part.unfilled, part.is_last), (vec![body([10, 11, 12])], None, false));
+    assert!(job.part().is_none(), "it was handed over");
+    assert_eq!(found(answer(&mut job, Ok(body([13, 14, 15])), at(2))), (vec![vec![13, 14, 15]], None), "all was found");
+    let mut job = self::job(Order::NewestFirst, 10..=15);
+    assert!(matches!(answer(&mut job, Ok(body([15, 14])), at(1)), Next::Ask));
+    assert!(job.part().is_none(), "it would come in the wrong order");
+}
