@@ -30,7 +30,8 @@ pub struct Records {
     pub recovered: u64,
     /// Records that the broker has acknowledged.
     pub acked: u64,
-    /// Records that were given up: the broker refuses them for what they are. They are dead letters, unless they were that.
+    /// Records that were given up: the broker refuses them for what they are (they are dead letters then, unless they were
+    /// that), they cannot be read from disk any more, or the client did not give them back.
     pub failed: u64,
     /// Records for which there was no room, neither in the ring nor on disk.
     pub dropped: u64,

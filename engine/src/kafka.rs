@@ -237,6 +237,15 @@ impl Kafka {
         self.fatal.as_deref()
     }
 
+    /// The same, asked of librdkafka itself: what it said before anybody listened for it, too.
+    pub fn has_broken(&self) -> Option<String> {
+        let mut words = [0; 512];
+        // SAFETY: the client is live, and the place is as large as is said.
+        let code = unsafe { sys::rd_kafka_fatal_error(self.client.native_ptr(), words.as_mut_ptr(), words.len()) };
+        // SAFETY: the call has ended the text, or not touched the zeros.
+        code.is_error().then(|| unsafe { CStr::from_ptr(words.as_ptr()) }.to_string_lossy().into_owned())
+    }
+
     /// Takes up to `max_events` batches of delivery reports, and logs what else librdkafka has to say. Returns how
     /// many reports there were.
     pub fn poll(&mut self, max_events: usize, mut on_report: impl FnMut(Report<'_>)) -> usize {

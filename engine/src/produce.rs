@@ -50,6 +50,7 @@ use in_flight::{Entry, InFlight};
 use pressure::Pressure;
 pub use reached::Shown;
 use reached::Table;
+use renew::Renewals;
 use replay::Allowance;
 use route::HEADER_BYTES;
 pub use route::{NewRoute, RouteSpec};
@@ -97,8 +98,7 @@ pub struct Resume {
 pub struct ProducerCore<C> {
     client: C,
     connect: Connect<C>,
-    /// When a client may be made anew.
-    renew_at: Nanos,
+    renewals: Renewals,
     /// Whether the client has given back what it had, and is heard no more.
     is_dead: bool,
     rings: Vec<k2_ring::Consumer>,
@@ -169,7 +169,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         Ok(ProducerCore {
             client,
             connect,
-            renew_at: Nanos(0),
+            renewals: Renewals::new(),
             is_dead: false,
             rings,
             new_routes,

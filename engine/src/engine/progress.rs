@@ -110,8 +110,12 @@ fn catch_up(settings: &ProducerSettings, config: &Config, known: &mut Progress) 
                 topics.iter().filter_map(|name| known.topics.get(*name)).map(|one| one.symbols.len()).sum();
             tracing::info!(symbols, found_on_topics = found, "goes on from where the run before ended");
         }
-        Err(error) => tracing::warn!(
-            "what the run before has published last cannot be read from the topics, and may be published twice: {error}"
-        ),
+        Err(error) => {
+            known.is_tail_unread = true;
+            tracing::warn!(
+                "what the run before has published last cannot be read from the topics (READ on them is needed), and may be \
+                 published twice: {error}"
+            );
+        }
     }
 }

@@ -18,6 +18,24 @@ const PROMISED: [(&str, &str, &str); 4] = [
     ("partitioner", "murmur2_random", "Java's: a key stays on the partition that the handler before this one used"),
 ];
 
+/// What an idempotent producer, and with it order, needs of a setting: its name, whether a value will do, and the words.
+type Needed = (&'static str, fn(&str) -> bool, &'static str);
+const NEEDED: [Needed; 4] = [
+    (
+        "max.in.flight.requests.per.connection",
+        |value| number(value).is_some_and(|most| (1..=5).contains(&most)),
+        "1 to 5",
+    ),
+    ("message.send.max.retries", |value| number(value).is_some_and(|most| most > 0), "1 or more"),
+    ("queuing.strategy", |value| value == "fifo", "\"fifo\""),
+    // Until then the engine asks for what must not overtake.
+    ("retry.backoff.ms", |value| number(value).is_some_and(|least| least >= 100), "100 or more"),
+];
+
+fn number(value: &str) -> Option<u64> {
+    value.parse().ok()
+}
+
 /// Settings that have a key of their own in `feed.toml`, or are the engine's business.
 const OURS: [(&str, &str); 17] = [
     ("bootstrap.servers", "set kafka.bootstrap_servers"),
@@ -42,7 +60,9 @@ const OURS: [(&str, &str); 17] = [
 const VERIFIED: &str = "certificates are always verified; to trust a root of your own, set kafka.security.ca";
 
 /// Other names of the same settings.
-const ALIASES: [(&str, &str); 6] = [
+const ALIASES: [(&str, &str); 8] = [
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("retries", "message.send.max.retries"),
     ("request.required.acks", "acks"),
     ("compression.codec", "compression.type"),
     ("queue.buffering.max.ms", "linger.ms"),
@@ -139,6 +159,9 @@ fn check_one(key: &str, value: &str) -> Option<String> {
         let value = if is_secret(key) { HIDDEN } else { value };
         return Some(format!("kafka.librdkafka: {key} = {value:?} is not passed through: {instead}"));
     }
+    if let Some((.., needed)) = NEEDED.iter().find(|(needed, will_do, _)| *needed == name && !will_do(value)) {
+        return Some(format!("kafka.librdkafka: {key} = {value:?} would break order: it must be {needed}"));
+    }
     // Whether librdkafka knows the key and takes the value, only librdkafka can say.
     let mut config = ClientConfig::new();
     config.set(key, value);
@@ -207,6 +230,14 @@ mod tests {
             let errors = check_passed_through(&BTreeMap::from([(key.into(), value.into())]));
             assert!(errors.len() == 1 && errors[0].0 == key && errors[0].1.contains("promise"), "{errors:?}");
         }
+        for (key, value) in
+            [("max.in.flight", "10"), ("retries", "0"), ("queuing.strategy", "lifo"), ("retry.backoff.ms", "10")]
+        {
+            let errors = check_passed_through(&BTreeMap::from([(key.into(), value.into())]));
+            assert!(errors.len() == 1 && errors[0].1.contains("order"), "{errors:?}");
+        }
+        let fine = [("max.in.flight", "3"), ("retry.backoff.ms", "200")].map(|(key, value)| (key.into(), value.into()));
+        assert_eq!(check_passed_through(&BTreeMap::from(fine)), []);
         let errors = check_passed_through(&BTreeMap::from([("linger.ms".into(), "5".into())]));
         assert!(errors[0].1.contains("kafka.linger_us"), "{errors:?}");
         let errors = check_passed_through(&BTreeMap::from([("linker.ms".into(), "5".into())]));

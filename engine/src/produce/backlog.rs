@@ -22,6 +22,10 @@ pub(super) struct Backlog {
     waiting: HashMap<Box<[u8]>, usize, RandomState>,
     /// How many of an earlier process's records may be on the topic although they are here: that process died.
     pub(super) unsure: usize,
+    /// Whether those may be that have a number, too: the end of the topic was not read.
+    pub(super) is_tail_unread: bool,
+    /// Records of a layout that this build does not read.
+    foreign: u64,
     /// What was on the topic already when an earlier process's records were read.
     pub(super) there: BTreeMap<String, Reached>,
 }
@@ -34,6 +38,8 @@ pub(super) struct Next<'a> {
     pub(super) is_earlier: bool,
     /// Whether it is on the topic already.
     pub(super) is_there: bool,
+    /// Whether that is not known.
+    pub(super) is_tail_unread: bool,
     /// The exchange, for its headers.
     pub(super) exchange: &'a [u8],
     /// The record.
@@ -56,7 +62,10 @@ impl Backlog {
                 *waiting.entry(record.key.into()).or_default() += 1;
             }
         })?;
-        Ok((Backlog { journal, kind, waiting, unsure: 0, there: BTreeMap::new() }, recovery))
+        Ok((
+            Backlog { journal, kind, waiting, unsure: 0, is_tail_unread: false, foreign: 0, there: BTreeMap::new() },
+            recovery,
+        ))
     }
 
     /// What the records are that were there when it was opened, if there were any.
@@ -97,11 +106,18 @@ impl Backlog {
 
     /// The record to be offered next, which [`Self::advance`] passes.
     pub(super) fn next(&mut self) -> Option<Next<'_>> {
-        let Self { journal, there, .. } = self;
+        let Self { journal, there, foreign, is_tail_unread, .. } = self;
+        let is_tail_unread = *is_tail_unread;
+        while let Some(item) = journal.peek().filter(|item| split(item).is_none()) {
+            let position = item.position;
+            journal.next();
+            journal.settle(position);
+            *foreign += 1;
+        }
         let item = journal.peek()?;
         let (exchange, record) = split(&item)?;
         let is_there = item.earlier_run && record.head.number.is_some_and(|number| has(there, record.key, number));
-        Some(Next { position: item.position, is_earlier: item.earlier_run, is_there, exchange, record })
+        Some(Next { position: item.position, is_earlier: item.earlier_run, is_there, is_tail_unread, exchange, record })
     }
 
     /// The record that was to be offered next has been.
@@ -120,7 +136,7 @@ impl Backlog {
 
     /// Records that were on disk and cannot be read any more, since it was opened.
     pub(super) fn lost(&self) -> u64 {
-        self.journal.lost()
+        self.journal.lost() + self.foreign
     }
 
     /// What was pushed is on disk, as far as the process is concerned; how far it is done with, too.

@@ -20,7 +20,7 @@ use super::hold::{Back, Hold};
 use super::in_flight::{Entry, InFlight};
 use super::lane::Lane;
 use super::pressure::Pressure;
-use super::reached::Table;
+use super::reached::{Noted, Table};
 use super::route::{CONNECTION, EXCHANGE, REASON, Route, RouteSpec};
 use super::store::Store;
 
@@ -103,7 +103,7 @@ impl Desk {
 
     /// Begins a lane with what is known of its topic, and what is on disk.
     fn begin(&mut self, lane: usize, known: &Progress) {
-        let has_ended = known.has_ended;
+        let (has_ended, is_tail_unread) = (known.has_ended, known.is_tail_unread);
         let known = known.topics.get(&self.lanes[lane].name).filter(|_| self.lanes[lane].is_tracked);
         if let (Some(reached), Some(topic)) = (&mut self.reached, known) {
             reached.begin(lane, topic);
@@ -114,6 +114,7 @@ impl Desk {
         }
         if let Some(backlog) = &mut self.lanes[lane].backlog {
             backlog.there = known.map(|topic| topic.symbols.clone()).unwrap_or_default();
+            backlog.is_tail_unread = is_tail_unread;
             backlog.unsure = if has_ended { 0 } else { self.in_flight.max_records() };
         }
     }
@@ -143,7 +144,8 @@ impl Desk {
         if let (Some(reached), Some(number)) = (&mut self.reached, entry.number)
             && self.lanes[entry.lane as usize].is_tracked
         {
-            reached.acked(entry.lane as usize, report.key, number, entry.received_unix_ns, report.place);
+            let trade = Noted { number, received_ns: entry.received_unix_ns, from_rest: entry.from_rest };
+            reached.acked(entry.lane as usize, report.key, trade, report.place);
         }
         if self.is_obstructed {
             self.lanes[entry.lane as usize].has_taken();
@@ -231,7 +233,8 @@ impl Desk {
             let reached = &mut self.reached.as_mut().filter(|_| *is_tracked);
             let mut note = |record: &Record<'_>| {
                 if let (Some(reached), Some(number)) = (&mut *reached, record.head.number) {
-                    reached.note(lane, record.key, number, record.head.received_unix_ns);
+                    let Head { received_unix_ns: received_ns, from_rest, .. } = record.head;
+                    reached.note(lane, record.key, Noted { number, received_ns, from_rest });
                 }
             };
             *backlog = self.store.as_mut()?.open(name, &mut self.recorder.now.tally, &mut note);

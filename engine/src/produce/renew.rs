@@ -14,15 +14,41 @@ use crate::cores::Wait;
 const PURGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest pause between looks for what it gives back.
 const PURGE_PAUSE: Duration = Duration::from_millis(1);
-/// How long to wait after an attempt to make a client that failed.
+/// The least time from one attempt to make a client to the next; it doubles with each that does not last.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The longest such time, and how long a client lasts that does.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// When a client may be made anew.
+pub(super) struct Renewals {
+    not_before: Nanos,
+    last: Nanos,
+    wait: Duration,
+}
+
+impl Renewals {
+    pub(super) fn new() -> Self {
+        Renewals { not_before: Nanos(0), last: Nanos(0), wait: RETRY_AFTER }
+    }
+
+    /// Whether one may be made now. Then the next waits longer, unless this one lasts.
+    fn may(&mut self, now: Nanos) -> bool {
+        if now < self.not_before {
+            return false;
+        }
+        let lasted = now.time_since(self.last) > LONGEST_RETRY_AFTER;
+        self.wait = if lasted { RETRY_AFTER } else { (self.wait * 2).min(LONGEST_RETRY_AFTER) };
+        (self.last, self.not_before) = (now, now.plus(self.wait));
+        true
+    }
+}
 
 impl<C: Client + Send + 'static> ProducerCore<C> {
     /// The client takes no more: another takes its place, and all that it had.
     #[cold]
     pub(super) fn renew(&mut self) {
         let now = (self.desk.clock)();
-        if now < self.renew_at {
+        if !self.renewals.may(now) {
             return;
         }
         let words = self.client.fatal().unwrap_or_default().to_string();
@@ -44,10 +70,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
                 let possible_duplicates = self.desk.recorder.now.tally.delivery.possible_duplicates;
                 tracing::error!(back, in_flight, possible_duplicates, "the client was made anew: {words}");
             }
-            Err(error) => {
-                self.renew_at = now.plus(RETRY_AFTER);
-                tracing::error!("the client takes no more ({words}), and no other can be made: {error}");
-            }
+            Err(error) => tracing::error!("the client takes no more ({words}), and no other can be made: {error}"),
         }
     }
 
@@ -113,5 +136,25 @@ impl Desk {
             self.is_obstructed = true;
             self.in_flight.settle(place);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_do_not_last_are_made_ever_more_rarely() {
+        let (mut renewals, mut now) = (Renewals::new(), Nanos(0).plus(Duration::from_secs(100)));
+        let mut made = Vec::new();
+        for second in 0..200 {
+            if renewals.may(now) {
+                made.push(second);
+            }
+            now = now.plus(Duration::from_secs(1));
+        }
+        assert_eq!(made, [0, 1, 3, 7, 15, 31, 63, 123, 183]);
+        assert!(renewals.may(now.plus(Duration::from_secs(120))));
+        assert!(renewals.may(now.plus(Duration::from_secs(121))), "the one before had lasted");
     }
 }

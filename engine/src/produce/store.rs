@@ -76,6 +76,8 @@ impl Store {
                 Some(backlog)
             }
             Err(error) => {
+                // What is in it is in no other column.
+                tally.delivery.damaged += 1;
                 self.trouble(topic, &error);
                 None
             }
@@ -85,7 +87,7 @@ impl Store {
     /// A journal does not do as it should.
     pub(super) fn trouble(&mut self, topic: &str, error: &dyn std::fmt::Display) {
         if let Some(held_back) = self.throttle.pass(Nanos::now()) {
-            tracing::error!(topic, held_back, "the journal cannot be written: {error}");
+            tracing::error!(topic, held_back, "the journal cannot be used: {error}");
         }
     }
 }

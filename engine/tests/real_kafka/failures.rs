@@ -106,8 +106,9 @@ fn what_the_engine_may_no_longer_write_waits_until_it_may() {
 fn a_topic_that_takes_less_than_a_request_has_gets_it_in_parts() {
     let _alone = alone();
     let Some(real) = Real::start() else { return };
-    create(&real, TOPIC_RAW, &["--partitions", "3", "--config", "max.message.bytes=1000"]);
+    create(&real, TOPIC_RAW, &["--partitions", "5", "--config", "max.message.bytes=1000"]);
     let (_exchange, mut run) = start(&real.broker, &real.broker.servers, COUNT, "");
+    run.child.log_line("the topic is left as it is, though it differs from what is made: partitions = 5 instead of 3");
     let line = run.child.log_line("max.message.bytes = 1000");
     assert!(line.contains("batch.size"), "{line}");
     let mut reader = Reader::start(&real.broker);
