@@ -11,8 +11,9 @@ pub(super) fn resolve(given: &file::Kafka, section: &mut Section<'_>) -> Option<
     const MAX_PARTITIONS: i32 = 10_000;
     const QUEUE_RECORDS: usize = 100_000;
     const QUEUE_BYTES: usize = 64 * 1024 * 1024;
-    // As the handler before this one; the largest that is never noticed beside the network.
-    const LINGER_US: u64 = 500;
+    // Against a real Kafka on the same two CPUs at 5,000 trades/s, median, p99 and CPU time are below those of 500; 2,000
+    // saves another fifth of the CPU time, and costs 1 ms where less comes (perf/load/last).
+    const LINGER_US: u64 = 1_000;
     const REGISTRY_WAIT_S: u64 = 30;
     const SHUTDOWN_TIMEOUT_S: u64 = 30;
     let librdkafka = file::passed_through(&given.librdkafka);
