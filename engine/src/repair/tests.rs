@@ -91,7 +91,14 @@ fn asked(script: Vec<Does>, patience: Patience) -> (Answer, Vec<String>) {
     let cpus = CpuSet::available().unwrap();
     let (repairer, links) = Repairer::start(vec![Some(source)], 100, 1, Vec::new, cpus, patience).unwrap();
     want(&links[0], 10, 12, 77);
-    let answer = links[0].answers.recv_timeout(LONG).expect("an answer");
+    let mut parts = Vec::new();
+    let answer = loop {
+        let mut answer = links[0].answers.recv_timeout(LONG).expect("an answer");
+        parts.append(&mut answer.bodies);
+        if answer.is_last {
+            break Answer { bodies: parts, ..answer };
+        }
+    };
     drop(repairer);
     (answer, exchange.requests())
 }
