@@ -2,6 +2,7 @@
 
 mod producers;
 mod progress;
+mod readings;
 mod register;
 mod reload;
 mod repair;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, never, unbounded};
 
-use crate::accounting::{Accounting, FeedTally, ProducerTally};
+use crate::accounting::Accounting;
 use crate::bell::Bell;
 use crate::config::{Config, ConfigErrors, Misconfigured, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
@@ -25,7 +26,6 @@ use crate::feed::executor::{Duty, Order};
 use crate::feed::outside::Machine;
 use crate::feed::pulse::{Pulse, Watch};
 use crate::feed::{FeedCore, executor, io_uring};
-use crate::interval::{self, Collector};
 use crate::kafka::Kafka;
 use crate::kafka::security::Security;
 use crate::latency::{Hop, Hops};
@@ -33,14 +33,13 @@ use crate::net::{is_loopback, tls};
 use crate::produce::{NewRoute, Remainder};
 use crate::repair::Repairer;
 use crate::state::StateFolder;
-use crate::twins::{Standing, Twins};
 use progress::Keeper;
+pub use readings::Interval;
+use readings::{COLLECT_TIMEOUT, Readings};
 use register::{Wait, register};
 use rings::Rings;
 use roster::Roster;
 
-/// Longest wait for a core to pass on what it has measured; it does so at least every few dozen milliseconds.
-const COLLECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the end is looked for while it is waited for.
 const STOP_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -72,25 +71,6 @@ pub struct Stopped {
     pub last: Interval,
     /// What went wrong with the engine itself.
     pub failures: Vec<String>,
-}
-
-/// What was measured in an interval.
-pub struct Interval {
-    /// Times of the interval.
-    pub hops: Hops,
-    /// Counts since the start.
-    pub accounting: Accounting,
-    /// How the connections that carry the same symbols stand to each other since the start.
-    pub standings: Vec<Standing>,
-}
-
-/// The reporting side of all cores.
-struct Readings {
-    feeds: Vec<(Collector<FeedTally>, FeedTally)>,
-    producers: Vec<(Collector<ProducerTally>, ProducerTally)>,
-    twins: Twins,
-    /// Collections at which the accounting did not hold.
-    broken: u64,
 }
 
 impl Engine {
@@ -182,16 +162,7 @@ impl Engine {
                 .push(executor::start(number, cpu, machine.clone(), limits, duty, signs, make_core).map_err(wrong)?);
         }
         let watch = Watch::start(pulses, plan.housekeeping.clone()).map_err(wrong)?;
-        let readings = Readings {
-            feeds: rings.feed_collectors.into_iter().map(|collector| (collector, FeedTally::default())).collect(),
-            producers: rings
-                .producer_collectors
-                .into_iter()
-                .map(|collector| (collector, ProducerTally::default()))
-                .collect(),
-            twins: Twins::default(),
-            broken: 0,
-        };
+        let readings = Readings::of(rings.feed_collectors, rings.producer_collectors);
         Ok(Engine {
             plan,
             config: config.clone(),
@@ -271,75 +242,6 @@ impl Engine {
         }
         Stopped { last, failures }
     }
-}
-
-impl Readings {
-    /// Asks the producer cores first: then no record is acknowledged before it was counted as committed.
-    fn collect(&mut self) -> Interval {
-        let mut hops = Hops::of(&Hop::ALL);
-        let mut current = true;
-        for (collector, tally) in &mut self.producers {
-            current &= collect_one(collector, tally, &mut hops, &mut self.twins);
-        }
-        for (collector, tally) in &mut self.feeds {
-            current &= collect_one(collector, tally, &mut hops, &mut self.twins);
-        }
-        let interval = self.interval(hops);
-        if !current || interval.accounting.holds() {
-            return interval;
-        }
-        debug_assert!(false, "{:?}", interval.accounting);
-        if self.broken == 0 {
-            tracing::error!("the accounting is broken: {:?}", interval.accounting);
-        }
-        self.broken += 1;
-        self.interval(interval.hops)
-    }
-
-    /// Asks the producer cores, of which some may have ended.
-    fn ask_producers(&self) {
-        self.producers.iter().for_each(|(collector, _)| collector.ask());
-    }
-
-    /// What the cores have passed on, when they ended or were asked, added to `hops`.
-    fn collect_last(&mut self, mut hops: Hops) -> Interval {
-        for (collector, tally) in &mut self.producers {
-            while collector.collect(|measured| take(measured, tally, &mut hops, &mut self.twins)).is_some() {}
-        }
-        for (collector, tally) in &mut self.feeds {
-            while collector.collect(|measured| take(measured, tally, &mut hops, &mut self.twins)).is_some() {}
-        }
-        self.interval(hops)
-    }
-
-    fn interval(&self, hops: Hops) -> Interval {
-        let mut accounting = Accounting { broken: self.broken, ..Accounting::default() };
-        self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
-        self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
-        Interval { hops, accounting, standings: self.twins.standings() }
-    }
-}
-
-fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) {
-    hops.add(&measured.hops);
-    twins.add(&measured.twins);
-    *tally = measured.tally;
-}
-
-/// Whether the core passed its part on; it is then as of now.
-fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) -> bool {
-    collector.ask();
-    let deadline = std::time::Instant::now() + COLLECT_TIMEOUT;
-    while collector.collect(|measured| take(measured, tally, hops, twins)).is_none() {
-        if std::time::Instant::now() > deadline {
-            tracing::error!(
-                "a core has not passed on its measurements for {COLLECT_TIMEOUT:?}: it is stuck, or its CPU is taken"
-            );
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
 }
 
 /// Runs `make` on a thread of the housekeeping CPUs: the threads that it starts inherit them, and keep off the
