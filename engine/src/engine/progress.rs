@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::feed::assignment::Assignment;
 use crate::kafka::settings::ProducerSettings;
-use crate::produce::{Resume, Shown};
+use crate::produce::{Counted, Resume, Shown};
 use crate::record::Kind;
 use crate::resume::{Progress, ProgressFile, Reached, tail};
 use crate::state::StateFolder;
@@ -55,7 +55,7 @@ impl Keeper {
 
     /// How far each symbol is that a feed core begins with, by feed.
     pub(super) fn resumed(&self, config: &Config, assignments: &[Assignment]) -> HashMap<(u16, String), Reached> {
-        let progress = self.progress();
+        let progress = self.progress(Counted::WithDisk);
         let of_symbol = |feed: u16, symbol: &str| {
             let topic = progress.topics.get(config.feeds[usize::from(feed)].topic(Kind::Normalized))?;
             Some(((feed, symbol.to_string()), topic.symbols.get(symbol)?.clone()))
@@ -65,7 +65,7 @@ impl Keeper {
 
     /// Writes how far each symbol is now; whether that is all of the run.
     pub(super) fn write(&mut self, has_ended: bool) {
-        let mut progress = self.progress();
+        let mut progress = self.progress(Counted::Acked);
         progress.has_ended = has_ended;
         let Some(file) = &mut self.file else { return };
         match file.write(progress) {
@@ -78,9 +78,9 @@ impl Keeper {
         }
     }
 
-    fn progress(&self) -> Progress {
+    fn progress(&self, counted: Counted) -> Progress {
         let (mut progress, mut shown) = (self.known.clone(), BTreeSet::new());
-        self.shown.iter().for_each(|core| core.add_to(&mut progress, &mut shown));
+        self.shown.iter().for_each(|core| core.add_to(&mut progress, &mut shown, counted));
         progress
     }
 }
