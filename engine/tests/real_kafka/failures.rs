@@ -9,15 +9,15 @@ use crate::report;
 use crate::world::{Broker, Exchange, Run, Stopped, alone};
 
 const SYMBOLS: &str = "BTCUSDT,ETHUSDT,SOLUSDT";
-/// Some seconds of trades.
-const RATE: &str = "2000";
+/// Half a minute of trades: Kafka's tools take seconds to start where the machine is busy.
+const RATE: &str = "700";
 const COUNT: usize = 20_000;
 /// Soon after a topic is missed, rather than in 30 s.
 const IMPATIENT: &str = "librdkafka = { \"topic.metadata.propagation.max.ms\" = 1000 }\n";
 
-/// Three symbols' trades at that rate, and a run with these lines in `[kafka]`.
-fn start(broker: &Broker, servers: &str, count: usize, kafka: &str) -> (Exchange, Run) {
-    let exchange = Exchange::start(&["--rate", RATE, "--count", &count.to_string()]);
+/// Three symbols' trades at this rate, and a run with these lines in `[kafka]`.
+fn start(broker: &Broker, servers: &str, (rate, count): (&str, usize), kafka: &str) -> (Exchange, Run) {
+    let exchange = Exchange::start(&["--rate", rate, "--count", &count.to_string()]);
     let file = format!(
         "[kafka]\nbootstrap_servers = {:?}\nschema_registry_url = {:?}\n{kafka}\n\
          [[feed]]\nexchange = \"binance\"\nsymbols = {:?}\nurl = {:?}\n",
@@ -49,7 +49,7 @@ fn a_topic_that_is_deleted_gets_all_that_follows_once_it_is_there_again() {
     // Else Kafka makes it anew by itself as soon as somebody asks for it.
     let settings = Settings { properties: "auto.create.topics.enable=false\n".into(), ..Settings::default() };
     let Some(real) = Real::with(settings) else { return };
-    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, COUNT, IMPATIENT);
+    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, (RATE, COUNT), IMPATIENT);
     let mut reader = Reader::start(&real.broker);
     reader.until(1_000);
     drop(reader);
@@ -86,7 +86,7 @@ fn what_the_engine_may_no_longer_write_waits_until_it_may() {
     let properties = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
                       allow.everyone.if.no.acl.found=true\n";
     let Some(real) = Real::with(Settings { properties: properties.into(), ..Settings::default() }) else { return };
-    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, COUNT, "");
+    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, (RATE, COUNT), "");
     let mut reader = Reader::start(&real.broker);
     reader.until(1_000);
     let everybody = ["--add", "--allow-principal", "User:*", "--operation", "All", "--topic", TOPIC];
@@ -107,7 +107,7 @@ fn a_topic_that_takes_less_than_a_request_has_gets_it_in_parts() {
     let _alone = alone();
     let Some(real) = Real::start() else { return };
     create(&real, TOPIC_RAW, &["--partitions", "5", "--config", "max.message.bytes=1000"]);
-    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, COUNT, "");
+    let (_exchange, mut run) = start(&real.broker, &real.broker.servers, ("3000", COUNT), "");
     run.child.log_line("the topic is left as it is, though it differs from what is made: partitions = 5 instead of 3");
     let line = run.child.log_line("max.message.bytes = 1000");
     assert!(line.contains("batch.size"), "{line}");
@@ -123,7 +123,7 @@ fn a_record_that_is_too_large_for_its_topic_is_a_dead_letter() {
     let _alone = alone();
     let Some(real) = Real::start() else { return };
     create(&real, TOPIC_RAW, &["--partitions", "3", "--config", "max.message.bytes=100"]);
-    let (_exchange, run) = start(&real.broker, &real.broker.servers, COUNT, "");
+    let (_exchange, run) = start(&real.broker, &real.broker.servers, (RATE, COUNT), "");
     let letters = dead_letters(&real.broker, COUNT);
     let mut reader = Reader::start(&real.broker);
     reader.until_that(|found| found.normalized.len() == COUNT);
@@ -153,7 +153,7 @@ fn partitions_whose_leader_changes_miss_nothing() {
         create(&real, topic, &["--partitions", "4", "--replication-factor", "2"]);
     }
     let both = format!("{},127.0.0.1:{port}", real.broker.servers);
-    let (_exchange, run) = start(&real.broker, &both, COUNT, "");
+    let (_exchange, run) = start(&real.broker, &both, (RATE, COUNT), "");
     let mut reader = Reader::start(&real.broker);
     reader.until(1_000);
     real.stop_second(second);
