@@ -111,7 +111,7 @@ impl Engine {
         let wait = Wait { longest: Duration::from_secs(config.kafka.registry_wait_s), stop };
         let feeds: Vec<_> = config.feeds.iter().collect();
         let schema_ids = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
-        if let Some(words) = clients.iter().find_map(Kafka::has_broken) {
+        if let Some(words) = clients.iter().find_map(Kafka::why_broken) {
             anyhow::bail!("Kafka takes no records of ours: {words}: see whether our user may write to the topics");
         }
         let roster = Roster::new(config, &schema_ids, plan.feed.len());

@@ -238,7 +238,7 @@ impl Kafka {
     }
 
     /// The same, asked of librdkafka itself: what it said before anybody listened for it, too.
-    pub fn has_broken(&self) -> Option<String> {
+    pub fn why_broken(&self) -> Option<String> {
         let mut words = [0; 512];
         // SAFETY: the client is live, and the place is as large as is said.
         let code = unsafe { sys::rd_kafka_fatal_error(self.client.native_ptr(), words.as_mut_ptr(), words.len()) };

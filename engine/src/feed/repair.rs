@@ -123,18 +123,19 @@ fn hand_over(gaps: &mut Gaps, at: usize, book: usize, link: &Link) -> Result<(),
         let words = format!("at most {} are asked for: see repair.max_trades", link.max_trades);
         return Err(Some(Unfilled { reason: Reason::TooLarge, words }));
     }
-    gap.asked = true;
+    if link.wanted.is_full() {
+        // With the next tick there may be room.
+        return Ok(());
+    }
     let (source, instrument, reply) = (gaps.source.clone(), gaps.instrument.clone(), link.reply.clone());
     let wanted = Wanted { book, ticket: gap.ticket, source, instrument, missing, reply };
     match link.wanted.try_send(wanted) {
-        Ok(()) => Ok(()),
-        Err(TrySendError::Full(_)) => {
-            // With the next tick there may be room.
-            gap.asked = false;
-            Ok(())
-        }
-        Err(TrySendError::Disconnected(_)) => Err(give_up(Reason::Busy, "there is no repairer any more")),
+        Ok(()) => gap.asked = true,
+        // Another core was faster.
+        Err(TrySendError::Full(_)) => {}
+        Err(TrySendError::Disconnected(_)) => return Err(give_up(Reason::Busy, "there is no repairer any more")),
     }
+    Ok(())
 }
 
 /// Publishes what no connection has brought meanwhile: the answer once that is done, or how far it is if the ring has no

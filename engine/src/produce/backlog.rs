@@ -39,7 +39,7 @@ pub(super) struct Next<'a> {
     /// Whether it is on the topic already.
     pub(super) is_there: bool,
     /// Whether that is not known.
-    pub(super) is_tail_unread: bool,
+    pub(super) is_unsure: bool,
     /// The exchange, for its headers.
     pub(super) exchange: &'a [u8],
     /// The record.
@@ -107,7 +107,6 @@ impl Backlog {
     /// The record to be offered next, which [`Self::advance`] passes.
     pub(super) fn next(&mut self) -> Option<Next<'_>> {
         let Self { journal, there, foreign, is_tail_unread, .. } = self;
-        let is_tail_unread = *is_tail_unread;
         while let Some(item) = journal.peek().filter(|item| split(item).is_none()) {
             let position = item.position;
             journal.next();
@@ -117,7 +116,9 @@ impl Backlog {
         let item = journal.peek()?;
         let (exchange, record) = split(&item)?;
         let is_there = item.earlier_run && record.head.number.is_some_and(|number| has(there, record.key, number));
-        Some(Next { position: item.position, is_earlier: item.earlier_run, is_there, is_tail_unread, exchange, record })
+        // No number tells whether the process before had it delivered.
+        let is_unsure = item.earlier_run && (*is_tail_unread || record.head.number.is_none());
+        Some(Next { position: item.position, is_earlier: item.earlier_run, is_there, is_unsure, exchange, record })
     }
 
     /// The record that was to be offered next has been.

@@ -133,8 +133,7 @@ impl Desk {
             if next.is_earlier {
                 entry.received = None;
             }
-            // No number tells whether the process before had it delivered.
-            let is_unsure = next.is_earlier && (next.is_tail_unread || record.head.number.is_none());
+            let is_unsure = next.is_unsure;
             let Some(tag) = self.in_flight.admit(entry) else { break };
             if let Some(hold) = &mut way.hold {
                 hold.alone = Some(tag);

@@ -17,17 +17,34 @@ const COUNT: usize = 10_000;
 /// broker would not.
 const ONE_BY_ONE: &str = "[kafka]\nlibrdkafka = { \"max.in.flight\" = \"1\" }\n";
 
+/// A run to a mock cluster, and a reader of what arrives there.
+struct Mocked {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    /// For its registry.
+    _broker: Broker,
+    _exchange: Exchange,
+    run: Run,
+    reader: Reader,
+}
+
+impl Mocked {
+    fn start(brokers: i32) -> Self {
+        let cluster = MockCluster::new(brokers).unwrap();
+        let mut broker = Broker::start();
+        broker.servers = cluster.bootstrap_servers();
+        let exchange = Exchange::start(&["--rate", "2000", "--count", &COUNT.to_string()]);
+        let run = Run::with(&variables(&broker, &exchange.url, SYMBOLS), Some(ONE_BY_ONE), &[]).subscribed();
+        let reader = Reader::start(&broker);
+        Mocked { cluster, _broker: broker, _exchange: exchange, run, reader }
+    }
+}
+
 /// A client and a broker that do not agree on where they are: the client takes no more. Another takes its place, and gets
 /// all that the first had.
 #[test]
 fn a_client_that_takes_no_more_is_replaced_and_nothing_is_lost() {
     let _alone = alone();
-    let cluster = MockCluster::<DefaultProducerContext>::new(1).unwrap();
-    let mut broker = Broker::start();
-    broker.servers = cluster.bootstrap_servers();
-    let exchange = Exchange::start(&["--rate", "2000", "--count", &COUNT.to_string()]);
-    let mut run = Run::with(&variables(&broker, &exchange.url, SYMBOLS), Some(ONE_BY_ONE), &[]).subscribed();
-    let mut reader = Reader::start(&broker);
+    let Mocked { cluster, _broker, _exchange, mut run, mut reader } = Mocked::start(1);
     for times in 1..=3 {
         reader.until(times * 2_000);
         let fatal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER];
@@ -65,12 +82,7 @@ fn first_ones(mut found: Found) -> (Found, usize) {
 fn what_a_broker_refuses_for_a_moment_arrives_once_and_in_order() {
     use RDKafkaRespErr::*;
     let _alone = alone();
-    let cluster = MockCluster::<DefaultProducerContext>::new(2).unwrap();
-    let mut broker = Broker::start();
-    broker.servers = cluster.bootstrap_servers();
-    let exchange = Exchange::start(&["--rate", "2000", "--count", &COUNT.to_string()]);
-    let run = Run::with(&variables(&broker, &exchange.url, SYMBOLS), Some(ONE_BY_ONE), &[]).subscribed();
-    let mut reader = Reader::start(&broker);
+    let Mocked { cluster, _broker, _exchange, run, mut reader } = Mocked::start(2);
     for (step, error) in [
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,

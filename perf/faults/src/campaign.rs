@@ -45,9 +45,17 @@ struct Row {
 
 enum Stage {
     Pause { until: Instant },
-    Struck { fault: Fault, since: Instant, is_spilled: bool },
-    Recovers { fault: Fault, since: Instant, is_spilled: bool },
+    Struck(Present),
+    Recovers(Present),
     Over,
+}
+
+/// A fault that has come.
+#[derive(Clone, Copy)]
+struct Present {
+    fault: Fault,
+    since: Instant,
+    is_spilled: bool,
 }
 
 impl Row {
@@ -63,7 +71,7 @@ impl Row {
 
     fn present(&self) -> Option<Kind> {
         match &self.stage {
-            Stage::Struck { fault, .. } | Stage::Recovers { fault, .. } => Some(fault.kind),
+            Stage::Struck(present) | Stage::Recovers(present) => Some(present.fault.kind),
             _ => None,
         }
     }
@@ -76,19 +84,19 @@ impl Row {
                 if let Some(fault) = self.left.pop_front() {
                     let is_spilled = sampler.last().spilled_bytes > EMPTY_BYTES;
                     world.begin(&fault)?;
-                    self.stage = Stage::Struck { fault, since: now, is_spilled };
+                    self.stage = Stage::Struck(Present { fault, since: now, is_spilled });
                 }
             }
-            Stage::Struck { fault, since, is_spilled } if now >= since + fault.lasts => {
-                world.end(&fault)?;
-                self.stage = Stage::Recovers { fault, since, is_spilled };
+            Stage::Struck(present) if now >= present.since + present.fault.lasts => {
+                world.end(&present.fault)?;
+                self.stage = Stage::Recovers(present);
             }
-            Stage::Recovers { fault, since, is_spilled } if world.is_over(&fault)? => {
+            Stage::Recovers(Present { fault, since, is_spilled }) if world.is_over(&fault)? => {
                 self.pause(now);
                 let at_s = |at: Instant| at.duration_since(begun).as_secs_f64();
                 return Ok(Some(Struck { kind: fault.kind, from_s: at_s(since), to_s: at_s(now), is_spilled }));
             }
-            Stage::Recovers { fault, since, .. } if now > since + fault.lasts + PATIENCE => {
+            Stage::Recovers(Present { fault, since, .. }) if now > since + fault.lasts + PATIENCE => {
                 println!("the engine's threads:\n{}", world.engine.threads());
                 bail!("{}: not over after {PATIENCE:?}", fault.kind.name());
             }

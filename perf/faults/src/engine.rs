@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -148,13 +148,9 @@ impl Engine {
         fs::write(folder.join("feed.toml"), self.settings.feed_toml(message_timeout_ms))?;
         let path = folder.join("log");
         let log = File::create(&path).with_context(|| path.display().to_string())?;
-        let mut command = Command::new(&self.binary);
+        let mut command = k2_real::engine::command(&self.binary);
         command.args(["run", "--log-format", "json", "--report", "report"]).current_dir(&folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("K2_")) {
-            // It would go over feed.toml.
-            command.env_remove(name);
-        }
         // SAFETY: the closure makes one system call and allocates nothing.
         unsafe {
             command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
@@ -228,6 +224,7 @@ pub(crate) fn unix_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
 
     use super::*;
 

@@ -86,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let binary = args.engine.clone().map_or_else(built, Ok)?;
+    let binary = args.engine.clone().map_or_else(|| k2_real::engine::build(env!("CARGO_PKG_NAME")), Ok)?;
     std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
     let folder = tempfile::Builder::new().prefix("k2-faults-").tempdir()?;
     let state = folder.path().join("state");
@@ -154,21 +154,4 @@ fn keep_logs(from: &Path, report: &Path) -> anyhow::Result<()> {
     let status = Command::new("cp").arg("-r").args([from, &to]).status().context("cp does not start")?;
     eprintln!("the engine's logs are in {}", to.display());
     if status.success() { Ok(()) } else { bail!("not copied: {}", from.display()) }
-}
-
-/// The engine, built as this was.
-fn built() -> anyhow::Result<PathBuf> {
-    let cargo =
-        std::env::var_os("CARGO").context("start this with cargo run, which builds the engine, or name --engine")?;
-    let mut command = Command::new(cargo);
-    // Alone it would be built with other features of what both use, and that built twice.
-    command.args(["build", "--package", "k2-feed", "--package", "k2-faults"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().context("cargo does not start")?;
-    if !status.success() {
-        bail!("the engine cannot be built");
-    }
-    Ok(std::env::current_exe()?.with_file_name("k2-feed"))
 }

@@ -1,7 +1,6 @@
 //! The brokers that records go to.
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::Context;
 use k2_real::{Server, free_address};
@@ -38,7 +37,7 @@ impl Broker {
     pub(crate) fn start(kind: Kind, folder: &Path, engine: &Path) -> anyhow::Result<Self> {
         match kind {
             Kind::Embedded => {
-                let mut command = Command::new(engine);
+                let mut command = k2_real::engine::command(engine);
                 command.arg("broker");
                 let broker = Said::start(command, &["bootstrap.servers", "schema.registry.url"])?;
                 let [servers, registry] = broker.words.as_slice() else { unreachable!("it waited for two") };

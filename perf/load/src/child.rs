@@ -16,9 +16,6 @@ impl Said {
     /// Starts it, and waits for a line that begins with each of these words, in their order.
     pub(crate) fn start(mut command: Command, wanted: &[&str]) -> anyhow::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("K2_")) {
-            command.env_remove(name);
-        }
         let mut said = Said { child: command.spawn().with_context(|| format!("{command:?}"))?, words: Vec::new() };
         let mut lines = BufReader::new(said.child.stdout.take().context("no stdout")?).lines();
         for word in wanted {

@@ -15,7 +15,7 @@ mod point;
 mod table;
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -86,19 +86,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let engine = args.engine.clone().map_or_else(built, Ok)?;
+    let engine = args.engine.clone().map_or_else(|| k2_real::engine::build(env!("CARGO_PKG_NAME")), Ok)?;
     std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
     let folder = tempfile::Builder::new().prefix("k2-load-").tempdir()?;
     let brokers = args.brokers.iter().map(|kind| Broker::start(*kind, folder.path(), &engine));
     let brokers = brokers.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut points: Vec<_> = settings(args).map(|setting| Point { setting, runs: Vec::new() }).collect();
+    let mut points = points(args);
     if points.is_empty() {
         bail!("there is nothing to run");
     }
-    let of = points.len() * args.repeats;
+    let in_turn = points.len();
+    let of = in_turn * args.repeats;
     println!("{of} runs of {:?}", args.run_for);
     for number in 0..of {
-        let point = &mut points[number % (of / args.repeats)];
+        let point = &mut points[number % in_turn];
         let broker = brokers.iter().find(|broker| broker.kind == point.setting.broker).context("no broker")?;
         let measured = point::run(&point.setting, broker, &engine, folder.path(), args.run_for);
         let measured = measured.with_context(|| format!("{:?}", point.setting))?;
@@ -113,32 +114,18 @@ fn run(args: &Args) -> anyhow::Result<()> {
     std::fs::write(&path, text).with_context(|| path.display().to_string())
 }
 
-/// Every combination.
-fn settings(args: &Args) -> impl Iterator<Item = Setting> {
-    let batches =
-        || args.batch_bytes.iter().flat_map(|batch| args.linger_us.iter().map(move |linger| (*batch, *linger)));
-    let with_rates = move |rate: &String| {
-        batches().map(|(batch_bytes, linger_us)| (rate.clone(), batch_bytes, linger_us)).collect::<Vec<_>>()
-    };
-    let all: Vec<_> = args.rates.iter().flat_map(with_rates).collect();
-    all.into_iter().flat_map(|(rate, batch_bytes, linger_us)| {
-        args.brokers.iter().map(move |broker| Setting { broker: *broker, rate: rate.clone(), batch_bytes, linger_us })
-    })
-}
-
-/// The engine, built as this was.
-fn built() -> anyhow::Result<PathBuf> {
-    let cargo =
-        std::env::var_os("CARGO").context("start this with cargo run, which builds the engine, or name --engine")?;
-    let mut command = Command::new(cargo);
-    // Alone it would be built with other features of what both use, and that built twice.
-    command.args(["build", "--package", "k2-feed", "--package", "k2-load"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
+/// Every combination, those of the brokers next to each other.
+fn points(args: &Args) -> Vec<Point> {
+    let mut points = Vec::new();
+    for rate in &args.rates {
+        for &batch_bytes in &args.batch_bytes {
+            for &linger_us in &args.linger_us {
+                for &broker in &args.brokers {
+                    let setting = Setting { broker, rate: rate.clone(), batch_bytes, linger_us };
+                    points.push(Point { setting, runs: Vec::new() });
+                }
+            }
+        }
     }
-    let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().context("cargo does not start")?;
-    if !status.success() {
-        bail!("the engine cannot be built");
-    }
-    Ok(std::env::current_exe()?.with_file_name("k2-feed"))
+    points
 }

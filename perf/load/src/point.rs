@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use k2_real::engine;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
 
@@ -54,11 +55,11 @@ pub(crate) struct Quantiles {
 pub(crate) fn run(
     setting: &Setting,
     broker: &Broker,
-    engine: &Path,
+    binary: &Path,
     folder: &Path,
     run_for: Duration,
 ) -> anyhow::Result<Measured> {
-    let mut command = Command::new(engine);
+    let mut command = engine::command(binary);
     command.args(["simulate", "binance", "--rate", &setting.rate]);
     let exchange = Said::start(command, &["listening on "])?;
     let folder = folder.join("run");
@@ -67,11 +68,8 @@ pub(crate) fn run(
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("feed.toml"), feed_toml(setting, broker, &exchange.words[0]))?;
     let before = cpu_time()?;
-    let mut command = Command::new(engine);
+    let mut command = engine::command(binary);
     command.args(["run", "--report", "report", "--for", &format!("{}ms", (WARM_UP + run_for).as_millis())]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("K2_")) {
-        command.env_remove(name);
-    }
     let output = command.current_dir(&folder).stdin(Stdio::null()).output().context("the engine does not start")?;
     let cpu = cpu_time()? - before;
     let said = String::from_utf8_lossy(&output.stderr);
