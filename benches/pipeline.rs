@@ -137,7 +137,7 @@ fn pipeline(criterion: &mut Criterion) {
         .run(criterion);
     for pipeline in [&mut one, &mut eight, &mut all] {
         let tally = pipeline.core.tally();
-        assert_eq!((tally.gaps, tally.duplicates, tally.dropped), (0, 0, [0; 3]));
+        assert_eq!((tally.gaps, tally.duplicates, tally.dropped()), (0, 0, [0; 3]));
     }
 }
 

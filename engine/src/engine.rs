@@ -162,7 +162,7 @@ impl Engine {
                 .push(executor::start(number, cpu, machine.clone(), limits, duty, signs, make_core).map_err(wrong)?);
         }
         let watch = Watch::start(pulses, plan.housekeeping.clone()).map_err(wrong)?;
-        let readings = Readings::of(rings.feed_collectors, rings.producer_collectors);
+        let readings = Readings::of(rings.feed_collectors, rings.producer_collectors, config);
         Ok(Engine {
             plan,
             config: config.clone(),

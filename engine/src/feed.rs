@@ -111,6 +111,7 @@ impl FeedCore {
         prefixes: &[SymbolPrefix],
     ) -> Line<V> {
         self.lines += 1;
+        self.recorder.now.tally.begin(feed);
         let mut line = Line::new(self.lines, subscription, feed, seat, name);
         assert_eq!(subscription.instruments.len(), prefixes.len());
         for (instrument, prefix) in subscription.instruments.iter().zip(prefixes) {
@@ -355,13 +356,14 @@ fn finish(
     value_len: usize,
     tail: Tail<'_>,
 ) {
-    tally.committed[head.kind as usize] += 1;
+    let made = &mut tally.made[usize::from(head.feed)][head.kind as usize];
+    made.committed += 1;
     match claim {
         Ok(mut claim) => {
             let len = seal(&mut claim, head, value_len, tail);
             claim.commit(len);
         }
-        Err(_) => tally.dropped[head.kind as usize] += 1,
+        Err(_) => made.dropped += 1,
     }
 }
 

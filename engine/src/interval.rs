@@ -73,7 +73,7 @@ pub fn pair<T>(now: Measured<T>, other: Measured<T>) -> (Recorder<T>, Collector<
     (Recorder { now: Box::new(now), shared: shared.clone() }, Collector(shared))
 }
 
-impl<T: Copy> Recorder<T> {
+impl<T: Clone> Recorder<T> {
     /// Whether the interval was asked for.
     #[inline]
     pub fn is_asked(&self) -> bool {
@@ -91,7 +91,7 @@ impl<T: Copy> Recorder<T> {
     #[cold]
     fn pass_on(&mut self) {
         if let Some(mut empty) = self.shared.empty.pop() {
-            empty.tally = self.now.tally;
+            empty.tally.clone_from(&self.now.tally);
             empty.twins.be_like(&self.now.twins);
             self.shared.asked.store(false, Ordering::Relaxed);
             let full = mem::replace(&mut self.now, empty);
@@ -101,7 +101,7 @@ impl<T: Copy> Recorder<T> {
 
     /// Passes on what there is at the end, unasked. What is written afterwards is lost.
     pub fn finish(&mut self) {
-        let mut after = Measured::new(&[], self.now.tally);
+        let mut after = Measured::new(&[], self.now.tally.clone());
         after.twins.be_like(&self.now.twins);
         let last = mem::replace(&mut self.now, Box::new(after));
         self.push(last);
@@ -112,7 +112,7 @@ impl<T: Copy> Recorder<T> {
     }
 }
 
-impl<T: Copy> Collector<T> {
+impl<T> Collector<T> {
     /// Asks for the interval that is under way.
     pub fn ask(&self) {
         self.0.asked.store(true, Ordering::Relaxed);

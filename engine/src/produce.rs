@@ -305,21 +305,26 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
 const ON_DISK: usize = usize::MAX;
 
 impl Desk {
+    /// The lane of a record of a ring.
+    #[inline]
+    fn lane_of(&self, record: &Record<'_>) -> usize {
+        self.routes[usize::from(record.head.feed)].lanes[record.head.kind as usize]
+    }
+
     /// A place for a record of a ring, if there may be one more in flight.
     #[inline]
     fn admit(&mut self, record: &Record<'_>, seen: Nanos) -> Option<usize> {
-        let kind = record.head.kind;
-        let lane = self.routes[usize::from(record.head.feed)].lanes[kind as usize];
+        let lane = self.lane_of(record);
         let tag = self.in_flight.admit(Entry::of(&record.head, lane, record.bytes() + HEADER_BYTES, seen))?;
         self.lanes[lane].with_client += 1;
-        self.take(record, seen);
+        self.take(record, lane, seen);
         Some(tag)
     }
 
     /// A record leaves its ring.
     #[inline]
-    fn take(&mut self, record: &Record<'_>, seen: Nanos) {
-        self.recorder.now.tally.taken[record.head.kind as usize] += 1;
+    fn take(&mut self, record: &Record<'_>, lane: usize, seen: Nanos) {
+        self.recorder.now.tally.topics[lane].taken += 1;
         self.recorder.now.hops.record(Hop::Ring, record.head.committed, seen);
     }
 }
@@ -340,7 +345,7 @@ fn drain_one_by_one(
         match way {
             Way::Ring => break,
             Way::Disk => {
-                desk.take(&record, seen);
+                desk.take(&record, desk.lane_of(&record), seen);
                 tags[taken] = ON_DISK;
             }
             Way::Client => {

@@ -12,7 +12,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::accounting::Accounting;
+use crate::accounting::{Accounting, Records};
 use crate::config::Config;
 use crate::cores::Plan;
 use crate::latency::{Hop, Hops};
@@ -173,6 +173,8 @@ fn is_header(line: &[u8]) -> bool {
 fn accounting_json(accounting: &Accounting) -> Value {
     let records: Map<String, Value> =
         Kind::ALL.into_iter().map(|kind| (kind.name().to_string(), json!(accounting.records(kind)))).collect();
+    let topics: Map<String, Value> =
+        accounting.topics.iter().map(|(name, topic)| (name.to_string(), topic_json(topic))).collect();
     let repairs = accounting.feed.repairs;
     let given_up: Map<String, Value> =
         Reason::ALL.into_iter().map(|reason| (reason.name().to_string(), json!(repairs.given_up(reason)))).collect();
@@ -180,6 +182,7 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "frames": accounting.feed.frames,
         "trades": accounting.feed.trades,
         "records": records,
+        "topics": topics,
         "gaps": accounting.feed.gaps,
         "missing": accounting.feed.missing,
         "repairs": {
@@ -196,6 +199,12 @@ fn accounting_json(accounting: &Accounting) -> Value {
         "broken": accounting.broken,
         "delivery": accounting.producer.delivery,
     })
+}
+
+fn topic_json((kind, records): &(Kind, Records)) -> Value {
+    let mut topic = json!(records);
+    topic["kind"] = kind.name().into();
+    topic
 }
 
 /// A hop without a value, such as `recv` where the kernel gives no time, is left out.

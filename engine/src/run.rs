@@ -113,11 +113,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new(&signals);
     let stopped = engine.stop_telling(|accounting| progress.tell(accounting));
     report.add(&stopped.last.hops, started.elapsed());
-    let (accounting, standings) = (stopped.last.accounting, stopped.last.standings.clone());
     summary.add(stopped.last);
     summary.log();
-    report.write("run", &config, &plan, &accounting, &standings, None)?;
-    Ok(conclude(&accounting, &stopped.failures).into())
+    report.write("run", &config, &plan, &summary.accounting, &summary.standings, None)?;
+    Ok(conclude(&summary.accounting, &stopped.failures).into())
 }
 
 /// How far the end is.
@@ -225,7 +224,7 @@ impl Summary {
     }
 
     fn log(&mut self) {
-        let Accounting { feed, .. } = self.accounting;
+        let Accounting { feed, .. } = &self.accounting;
         let records = self.accounting.all_records();
         let since = self.logged.elapsed().as_secs_f64();
         let rate = (feed.trades - self.trades_logged) as f64 / since.max(f64::EPSILON);

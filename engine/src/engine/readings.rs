@@ -1,10 +1,13 @@
 //! What the cores have measured, collected from all of them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accounting::{Accounting, FeedTally, ProducerTally};
+use crate::config::{Config, Feed};
 use crate::interval::{self, Collector};
 use crate::latency::{Hop, Hops};
+use crate::record::Kind;
 use crate::twins::{Standing, Twins};
 
 /// Longest wait for a core to pass on what it has measured; it does so at least every few dozen milliseconds.
@@ -24,6 +27,8 @@ pub struct Interval {
 pub(super) struct Readings {
     feeds: Vec<(Collector<FeedTally>, FeedTally)>,
     producers: Vec<(Collector<ProducerTally>, ProducerTally)>,
+    /// The topics' names, by the feeds' numbers and kind.
+    topics: Vec<[Arc<str>; Kind::ALL.len()]>,
     twins: Twins,
     /// Collections at which the accounting did not hold.
     broken: u64,
@@ -31,13 +36,23 @@ pub(super) struct Readings {
 
 impl Readings {
     /// Of cores that have measured nothing yet.
-    pub(super) fn of(feeds: Vec<Collector<FeedTally>>, producers: Vec<Collector<ProducerTally>>) -> Self {
+    pub(super) fn of(
+        feeds: Vec<Collector<FeedTally>>,
+        producers: Vec<Collector<ProducerTally>>,
+        config: &Config,
+    ) -> Self {
         Readings {
+            topics: config.feeds.iter().map(topics).collect(),
             feeds: feeds.into_iter().map(|collector| (collector, FeedTally::default())).collect(),
             producers: producers.into_iter().map(|collector| (collector, ProducerTally::default())).collect(),
             twins: Twins::default(),
             broken: 0,
         }
+    }
+
+    /// There is one more feed.
+    pub(super) fn add(&mut self, feed: &Feed) {
+        self.topics.push(topics(feed));
     }
 
     /// Asks the producer cores first: then no record is acknowledged before it was counted as committed.
@@ -79,21 +94,26 @@ impl Readings {
     }
 
     fn interval(&self, hops: Hops) -> Interval {
-        let mut accounting = Accounting { broken: self.broken, ..Accounting::default() };
-        self.feeds.iter().for_each(|(_, tally)| accounting.feed += *tally);
-        self.producers.iter().for_each(|(_, tally)| accounting.producer += *tally);
+        let (mut feed, mut producer) = (FeedTally::default(), ProducerTally::default());
+        self.feeds.iter().for_each(|(_, tally)| feed += tally);
+        self.producers.iter().for_each(|(_, tally)| producer += tally);
+        let accounting = Accounting { broken: self.broken, ..Accounting::of(feed, producer, &self.topics) };
         Interval { hops, accounting, standings: self.twins.standings() }
     }
 }
 
-fn take<T: Copy>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) {
+fn topics(feed: &Feed) -> [Arc<str>; Kind::ALL.len()] {
+    feed.routes().map(Arc::from)
+}
+
+fn take<T: Clone>(measured: &interval::Measured<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) {
     hops.add(&measured.hops);
     twins.add(&measured.twins);
-    *tally = measured.tally;
+    tally.clone_from(&measured.tally);
 }
 
 /// Whether the core passed its part on; it is then as of now.
-fn collect_one<T: Copy>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) -> bool {
+fn collect_one<T: Clone>(collector: &Collector<T>, tally: &mut T, hops: &mut Hops, twins: &mut Twins) -> bool {
     collector.ask();
     let deadline = Instant::now() + COLLECT_TIMEOUT;
     while collector.collect(|measured| take(measured, tally, hops, twins)).is_none() {

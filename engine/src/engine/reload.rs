@@ -25,6 +25,7 @@ impl Engine {
         let added = self.roster.added(config);
         let schema_ids = if added.is_empty() { Vec::new() } else { self.prepare(config, &added)? };
         added.iter().for_each(|feed| repair::announce(feed, self.config.repair.enabled));
+        added.iter().for_each(|feed| self.readings.add(feed));
         let (orders, changed) = self.roster.change(config, &schema_ids);
         for (core, order) in orders {
             // A core that has ended is noticed elsewhere.

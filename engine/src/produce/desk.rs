@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::accounting::ProducerTally;
+use crate::accounting::{ProducerTally, TopicTally};
 use crate::avro;
 use crate::clock::Nanos;
 use crate::config::RingFull;
@@ -65,8 +65,12 @@ impl Desk {
     /// The lane of a topic. One that is in no route and holds nothing is made what is asked for.
     fn lane(&mut self, client: &mut impl Client, name: &str, kind: Kind, taken: &[usize]) -> Result<usize, String> {
         let Some(place) = self.lanes.iter().position(|lane| lane.name == name) else {
-            self.lanes.push(Lane::new(name.to_string(), kind, client.topic(name)?, !self.mixed.contains(name)));
-            return Ok(self.lanes.len() - 1);
+            return Ok(self.add_lane(Lane::new(
+                name.to_string(),
+                kind,
+                client.topic(name)?,
+                !self.mixed.contains(name),
+            )));
         };
         let is_routed = taken.contains(&place) || self.routes.iter().any(|route| route.lanes.contains(&place));
         let lane = &mut self.lanes[place];
@@ -74,6 +78,15 @@ impl Desk {
             lane.kind = kind;
         }
         Ok(place)
+    }
+
+    fn add_lane(&mut self, lane: Lane) -> usize {
+        let recovered = lane.spilled();
+        let tally = TopicTally { recovered, ..TopicTally::new(&lane.name, lane.kind) };
+        self.recorder.now.tally.topics.push(tally);
+        self.in_flight.add_lane();
+        self.lanes.push(lane);
+        self.lanes.len() - 1
     }
 
     /// What an earlier process left on disk goes first, of topics that are not fed any more, too. What `known` says is on the
@@ -87,14 +100,14 @@ impl Desk {
                 continue;
             }
             let Some(store) = &mut self.store else { break };
-            let backlog = store.open(&topic, &mut self.recorder.now.tally, &mut |_| ());
+            let backlog = store.open(&topic, &mut self.recorder.now.tally.delivery, &mut |_| ());
             // What the records are, they say themselves. Without any, nobody asks for the topic.
             let Some((backlog, kind)) = backlog.and_then(|backlog| backlog.kind().map(|kind| (backlog, kind))) else {
                 continue;
             };
             let mut lane = Lane::new(topic.clone(), kind, client.topic(&topic)?, false);
             lane.backlog = Some(backlog);
-            self.lanes.push(lane);
+            self.add_lane(lane);
             self.is_obstructed = true;
         }
         self.show();
@@ -136,7 +149,7 @@ impl Desk {
         }
         let was_there = self.leave(&entry, report.tag, report.key);
         let measured = &mut self.recorder.now;
-        measured.tally.acked[entry.kind as usize] += u64::from(was_there);
+        measured.tally.topics[entry.lane as usize].acked += u64::from(was_there);
         measured.hops.record(Hop::Ack, entry.handed, now);
         if let Some(received) = entry.received {
             measured.hops.record(Hop::Total, received, now);
@@ -212,14 +225,14 @@ impl Desk {
         let dead_letters = route.filter(|_| entry.kind != Kind::Dlq).map(|route| route.lanes[Kind::Dlq as usize]);
         log_loss(&name, back, dead_letters.is_some());
         let was_there = self.leave(entry, back.tag, back.key);
-        self.recorder.now.tally.failed[entry.kind as usize] += u64::from(was_there);
+        self.recorder.now.tally.topics[entry.lane as usize].failed += u64::from(was_there);
         let Some(lane) = dead_letters else { return };
         let head = Head { number: None, from_rest: false, kind: Kind::Dlq, ..entry.head() };
         let reason = format!("refused by the broker for {name}: {}", back.refusal);
         let bytes = whole(head, back.value, &[], back.connection, reason.as_bytes());
         // The refused record's own place has just become free.
         let tag = self.in_flight.admit_anyway(Entry::of(&head, lane, bytes.len(), now));
-        self.recorder.now.tally.dead_lettered += 1;
+        self.recorder.now.tally.topics[lane].dead_lettered += 1;
         let order = self.in_flight.get(tag).order;
         let hold = self.lanes[lane].hold.get_or_insert_with(|| Hold::since(now, self.waits));
         hold.take(Back { order, tag, exchange: back.exchange.into(), bytes });
@@ -237,7 +250,9 @@ impl Desk {
                     reached.note(lane, record.key, Noted { number, received_ns, from_rest });
                 }
             };
-            *backlog = self.store.as_mut()?.open(name, &mut self.recorder.now.tally, &mut note);
+            let tally = &mut self.recorder.now.tally;
+            *backlog = self.store.as_mut()?.open(name, &mut tally.delivery, &mut note);
+            tally.topics[lane].recovered += backlog.as_ref().map_or(0, Backlog::len);
         }
         backlog.as_mut()
     }
@@ -250,12 +265,12 @@ impl Desk {
     /// Brings the counts up to date that are not kept record by record.
     pub(super) fn count(&mut self) {
         let tally = &mut self.recorder.now.tally;
-        tally.in_flight = self.in_flight.live();
-        tally.spilled = Default::default();
-        for lane in &mut self.lanes {
-            tally.spilled[lane.kind as usize] += lane.spilled();
+        for (number, (topic, lane)) in tally.topics.iter_mut().zip(&mut self.lanes).enumerate() {
+            topic.kind = lane.kind;
+            topic.in_flight = self.in_flight.live(number);
+            topic.spilled = lane.spilled();
             let lost = lane.backlog.as_ref().map_or(0, Backlog::lost);
-            tally.failed[lane.kind as usize] += lost - lane.lost;
+            topic.failed += lost - lane.lost;
             lane.lost = lost;
         }
         debug_assert!(tally.holds(), "{tally:?}");

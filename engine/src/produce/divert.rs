@@ -22,7 +22,7 @@ impl Desk {
     /// the record as it lies in the ring.
     #[cold]
     pub(super) fn way(&mut self, record: &Record<'_>, whole: &[u8]) -> Way {
-        let lane = self.routes[usize::from(record.head.feed)].lanes[record.head.kind as usize];
+        let lane = self.lane_of(record);
         let is_behind = self.lanes[lane].is_behind(record.key);
         if !is_behind && !self.in_flight.is_full() {
             return Way::Client;
@@ -38,7 +38,7 @@ impl Desk {
 
     /// Puts a record on disk at the end, whatever its way would be. Whether it is there.
     pub(super) fn put_on_disk(&mut self, record: &Record<'_>, whole: &[u8]) -> bool {
-        let lane = self.routes[usize::from(record.head.feed)].lanes[record.head.kind as usize];
+        let lane = self.lane_of(record);
         self.spill(lane, record, whole)
     }
 
@@ -79,12 +79,12 @@ impl Desk {
     /// Gives up the oldest records of the journal that has most. Whether there were any.
     fn drop_oldest(&mut self) -> bool {
         let Self { lanes, recorder, .. } = self;
-        let largest = lanes.iter_mut().filter(|lane| lane.spilled() > 0);
-        let largest = largest.max_by_key(|lane| lane.backlog.as_ref().map_or(0, |backlog| backlog.bytes()));
-        let Some(lane) = largest else { return false };
+        let largest = lanes.iter_mut().enumerate().filter(|(_, lane)| lane.spilled() > 0);
+        let largest = largest.max_by_key(|(_, lane)| lane.backlog.as_ref().map_or(0, |backlog| backlog.bytes()));
+        let Some((number, lane)) = largest else { return false };
         let Some(backlog) = &mut lane.backlog else { return false };
         let dropped = backlog.drop_oldest(|record| log_drop(&lane.name, &record));
-        recorder.now.tally.dropped[lane.kind as usize] += dropped;
+        recorder.now.tally.topics[number].dropped += dropped;
         dropped > 0
     }
 

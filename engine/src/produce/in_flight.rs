@@ -69,15 +69,15 @@ pub(super) struct InFlight {
     max_bytes: usize,
     /// The next record's place in the order.
     order: u64,
-    /// Those of them that are not on disk, by kind.
-    live: [u64; Kind::ALL.len()],
+    /// Those of them that are not on disk, by topic.
+    live: Vec<u64>,
 }
 
 impl InFlight {
     /// An empty table. Its memory grows to the bound only if that many records are in flight at a time.
     pub(super) fn new(max_records: usize, max_bytes: usize) -> Self {
         let (entries, free) = (Vec::with_capacity(max_records), Vec::with_capacity(max_records));
-        InFlight { entries, free, max_records, bytes: 0, max_bytes, order: 0, live: [0; Kind::ALL.len()] }
+        InFlight { entries, free, max_records, bytes: 0, max_bytes, order: 0, live: Vec::new() }
     }
 
     /// How many records are in flight.
@@ -85,9 +85,14 @@ impl InFlight {
         self.entries.len() - self.free.len()
     }
 
-    /// How many of them are not on disk, by kind.
-    pub(super) fn live(&self) -> [u64; Kind::ALL.len()] {
-        self.live
+    /// There is one more topic.
+    pub(super) fn add_lane(&mut self) {
+        self.live.push(0);
+    }
+
+    /// How many of a topic's are not on disk.
+    pub(super) fn live(&self, lane: usize) -> u64 {
+        self.live[lane]
     }
 
     /// How many there may be.
@@ -121,7 +126,7 @@ impl InFlight {
     pub(super) fn admit_anyway(&mut self, mut entry: Entry) -> usize {
         entry.order = self.order;
         self.order += 1;
-        self.live[entry.kind as usize] += u64::from(entry.on_disk.is_none());
+        self.live[entry.lane as usize] += u64::from(entry.on_disk.is_none());
         self.bytes += entry.bytes as usize;
         match self.free.pop() {
             Some(place) => {
@@ -152,7 +157,7 @@ impl InFlight {
     pub(super) fn settle(&mut self, place: usize) {
         let entry = &self.entries[place];
         self.bytes -= entry.bytes as usize;
-        self.live[entry.kind as usize] -= u64::from(entry.on_disk.is_none());
+        self.live[entry.lane as usize] -= u64::from(entry.on_disk.is_none());
         self.free.push(place as u32);
     }
 
@@ -173,6 +178,7 @@ mod tests {
     fn bounds_hold_and_places_come_back() {
         let entry = |bytes| Entry::of(&Head::of(Kind::Raw), 0, bytes, Nanos(2));
         let mut table = InFlight::new(2, 100);
+        table.add_lane();
         let (first, second) = (table.admit(entry(10)).unwrap(), table.admit(entry(10)).unwrap());
         assert!(table.admit(entry(1)).is_none() && table.is_full());
         assert_eq!((table.get(first).order, table.get(second).order), (0, 1));

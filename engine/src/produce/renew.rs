@@ -128,7 +128,7 @@ impl Desk {
             match entry.on_disk {
                 Some(_) => lane.hold.get_or_insert_with(|| Hold::since((self.clock)(), self.waits)).rewind = true,
                 None => {
-                    self.recorder.now.tally.failed[entry.kind as usize] += 1;
+                    self.recorder.now.tally.topics[entry.lane as usize].failed += 1;
                     tracing::error!(topic = lane.name, number = entry.number, "record lost: the client keeps it");
                 }
             }

@@ -123,7 +123,7 @@ impl Desk {
                 let (position, key) = (next.position, record.key.to_vec());
                 backlog.advance();
                 backlog.settle(position, &key);
-                self.recorder.now.tally.acked[way.kind as usize] += 1;
+                self.recorder.now.tally.topics[lane].acked += 1;
                 count += 1;
                 continue;
             }

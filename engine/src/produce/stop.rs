@@ -51,7 +51,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
                     if !desk.put_on_disk(&record, whole) {
                         break;
                     }
-                    desk.take(&record, seen);
+                    desk.take(&record, desk.lane_of(&record), seen);
                     taken += 1;
                 }
                 batch.release(taken);
@@ -60,8 +60,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
                 }
             }
             for record in ring.batch(usize::MAX).iter().map(Record::read) {
-                let lane = desk.routes[usize::from(record.head.feed)].lanes[record.head.kind as usize];
-                left.note(&desk.lanes[lane].name, &record);
+                left.note(&desk.lanes[desk.lane_of(&record)].name, &record);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::accounting::ProducerTally;
+use crate::accounting::Delivery;
 use crate::clock::Nanos;
 use crate::record::Record;
 use crate::spill::{Damage, Settings};
@@ -53,15 +53,12 @@ impl Store {
     pub(super) fn open(
         &mut self,
         topic: &str,
-        tally: &mut ProducerTally,
+        tally: &mut Delivery,
         note: &mut dyn FnMut(&Record<'_>),
     ) -> Option<Backlog> {
         match Backlog::open(&self.settings.journal, &self.settings.folder.join(topic), note) {
             Ok((backlog, recovery)) => {
-                if let Some(kind) = backlog.kind() {
-                    tally.recovered[kind as usize] += backlog.len();
-                }
-                tally.delivery.damaged += recovery.damaged.places;
+                tally.damaged += recovery.damaged.places;
                 for Damage { file, offset, bytes, kind } in &recovery.damaged.listed {
                     tracing::error!(topic, file = %file.display(), offset, bytes, "the journal is damaged: {kind}");
                 }
@@ -77,7 +74,7 @@ impl Store {
             }
             Err(error) => {
                 // What is in it is in no other column.
-                tally.delivery.damaged += 1;
+                tally.damaged += 1;
                 self.trouble(topic, &error);
                 None
             }

@@ -59,6 +59,9 @@ fn symbols_and_feeds_come_and_go_and_the_others_are_not_touched() {
     }
     assert_eq!(accounting["frames"]["rejected"], 0, "{accounting:#}");
     let found = reader.into_all();
+    let acked = |topic: &str| accounting["topics"][format!("market.crypto.trades.{topic}")]["acked"].as_u64().unwrap();
+    assert_eq!((acked("binance"), acked("binance.raw")), (found.normalized.len() as u64, found.raw.len() as u64));
+    assert!(acked("kraken") > 0, "the topic of a feed that was added");
     assert!(found.raw.iter().all(|raw| raw.connection == "binance-0.1"), "the connection stays");
     let ids = &same_trades(&found, MILLISECOND)["BTCUSDT"];
     assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "what stays is whole");

@@ -52,10 +52,17 @@ pub(crate) fn accounting(accounting: &Value) {
     let sum = |of: &Value, names: &[&str]| names.iter().map(|name| number(&of[*name])).sum::<u64>();
     let frames = &accounting["frames"];
     assert_eq!(number(&frames["received"]), sum(frames, &["decoded", "control", "rejected"]), "{accounting:#}");
+    let columns = ["acked", "failed", "dropped", "spilled", "in_flight"];
+    let topics = accounting["topics"].as_object().unwrap_or_else(|| panic!("no topics in {accounting:#}"));
+    for (name, topic) in topics {
+        assert_eq!(number(&topic["committed"]), sum(topic, &columns), "{name}: {accounting:#}");
+    }
     for kind in ["raw", "normalized", "dlq"] {
-        let records = &accounting["records"][kind];
-        let settled = sum(records, &["acked", "failed", "dropped", "spilled", "in_flight"]);
-        assert_eq!(number(&records["committed"]), settled, "{kind}: {accounting:#}");
+        let of_all: Vec<_> = topics.values().filter(|topic| topic["kind"] == kind).collect();
+        for column in ["committed"].iter().chain(&columns) {
+            let sum: u64 = of_all.iter().map(|topic| number(&topic[*column])).sum();
+            assert_eq!(number(&accounting["records"][kind][*column]), sum, "{kind}, {column}: {accounting:#}");
+        }
     }
     assert_eq!(number(&accounting["broken"]), 0, "{accounting:#}");
     sum(accounting, &["trades", "gaps", "duplicates", "reconnects"]);

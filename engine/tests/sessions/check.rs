@@ -55,7 +55,7 @@ impl Summary {
         self.runs += other.runs;
         self.published += other.published;
         self.raw += other.raw;
-        self.tally += other.tally;
+        self.tally += &other.tally;
         self.recoveries_ms.extend(&other.recoveries_ms);
         self.failed.extend(&other.failed);
     }
@@ -197,7 +197,7 @@ pub(crate) fn seed(seed: u64) -> Summary {
     world.settle(&mut tasks);
     published.drain(&mut consumer);
     assert!(seats.iter().all(|seat| !seat.is_taken()), "all connections end with the engine");
-    let tally = *core.borrow_mut().tally();
+    let tally = core.borrow_mut().tally().clone();
     core.borrow_mut().finish();
     assert!(collector.collect(|_| ()).is_some());
     judge(&world, &published, &tally, &faults, layout);
@@ -209,7 +209,7 @@ pub(crate) fn seed(seed: u64) -> Summary {
     }
     Summary {
         runs: 1,
-        published: tally.committed[1],
+        published: tally.committed()[1],
         raw: published.raw,
         tally,
         recoveries_ms: if at_once { recoveries_ms } else { Vec::new() },

@@ -200,13 +200,14 @@ impl World {
         let mut core = self.core.take().unwrap();
         core.desk.count();
         // What is still in the ring is taken at the end.
-        let before = core.desk.recorder.now.tally;
-        let rings = self.made[0] + self.made[1] - before.taken[0] - before.taken[1];
+        let before = taken(&core.desk.recorder.now.tally);
+        let rings = self.made[0] + self.made[1] - before;
         let left = core.shut_down();
-        let last = self.collector.collect(|measured| measured.tally).expect("it passes on its counts at the end");
+        let last =
+            self.collector.collect(|measured| measured.tally.clone()).expect("it passes on its counts at the end");
         assert!(last.holds(), "{last:?}");
-        assert_eq!(last.taken[0] + last.taken[1] + left.in_rings as u64, before.taken[0] + before.taken[1] + rings);
-        self.past += last;
+        assert_eq!(taken(&last) + left.in_rings as u64, before + rings);
+        self.past += &last;
         left
     }
 
@@ -271,7 +272,7 @@ impl World {
             }
         }
         let tally = &self.past;
-        let dropped: u64 = tally.dropped.iter().sum();
+        let dropped: u64 = tally.topics.iter().map(|topic| topic.dropped).sum();
         // Those that are dead letters were dropped or arrived as such.
         assert!(missing as u64 <= dropped, "{missing} are missing: {tally:?}");
         assert!(self.policy == Policy::DropOldest || dropped == 0);
@@ -284,4 +285,9 @@ impl World {
         }
         assert_eq!(tally.delivery.damaged, 0);
     }
+}
+
+/// Records that left the rings.
+fn taken(tally: &ProducerTally) -> u64 {
+    tally.topics.iter().map(|topic| topic.taken).sum()
 }
