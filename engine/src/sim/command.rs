@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::config::{Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
+use super::config::{Arrivals, Burst, Rate, Replay, SimulatorConfig, Speed, Stop};
 use super::fault::Fault;
 use super::simulator::start;
 use crate::config::ConfigErrors;
@@ -56,6 +56,10 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "FACTORx/PERIOD", value_parser = parse_burst, conflicts_with = "replay")]
     burst: Option<Burst>,
 
+    /// Uneven load with the same mean: trades that know nothing of each other, at exponentially distributed distances
+    #[arg(long, conflicts_with_all = ["replay", "burst"])]
+    poisson: bool,
+
     /// End after so many trades (or, with --replay, frames)
     #[arg(long, value_name = "N", conflicts_with = "duration")]
     count: Option<u64>,
@@ -98,11 +102,16 @@ impl SimulateArgs {
             (None, Some(duration)) => Stop::After(duration),
             (None, None) => Stop::Never,
         };
+        let arrivals = match (self.burst, self.poisson) {
+            (Some(burst), _) => Arrivals::Burst(burst),
+            (None, true) => Arrivals::Poisson,
+            (None, false) => Arrivals::Even,
+        };
         Ok(SimulatorConfig {
             listen: self.listen,
             symbols: self.symbols,
             rate: self.rate,
-            burst: self.burst,
+            arrivals,
             stop,
             seed: self.seed,
             faults: self.faults,

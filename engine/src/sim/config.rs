@@ -30,6 +30,19 @@ pub enum Rate {
     Max,
 }
 
+/// When trades come, at the same mean rate.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Arrivals {
+    /// At even distances.
+    #[default]
+    Even,
+    /// At exponentially distributed distances, as of traders who know nothing of each other: a Poisson process. The
+    /// distances come again after 65,536 trades.
+    Poisson,
+    /// In bursts.
+    Burst(Burst),
+}
+
 /// Uneven load with the same mean rate.
 ///
 /// Each period begins with a burst at `factor` times the mean rate that carries half of the period's trades, so
@@ -83,8 +96,8 @@ pub struct SimulatorConfig {
     pub symbols: Vec<String>,
     /// The market's rate over all symbols that have been subscribed at least once.
     pub rate: Rate,
-    /// Uneven load; needs [`Rate::PerSecond`].
-    pub burst: Option<Burst>,
+    /// How trades are spread over time; other than evenly needs [`Rate::PerSecond`].
+    pub arrivals: Arrivals,
     /// When the market ends.
     pub stop: Stop,
     /// Decides prices, quantities, sides and the order of symbols.
@@ -124,7 +137,7 @@ impl SimulatorConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             symbols: Vec::new(),
             rate: Rate::PerSecond(1_000.0),
-            burst: None,
+            arrivals: Arrivals::Even,
             stop: Stop::Never,
             seed: 1,
             start_when: 1,
@@ -156,13 +169,13 @@ impl SimulatorConfig {
         {
             return Err(SimError::Rate(rate));
         }
-        if let Some(burst) = self.burst {
-            if !(burst.factor.is_finite() && burst.factor > 1.0) || burst.period.is_zero() {
-                return Err(SimError::Burst(burst));
-            }
-            if self.rate == Rate::Max || self.replay.is_some() {
-                return Err(SimError::BurstWithoutRate);
-            }
+        if let Arrivals::Burst(burst) = self.arrivals
+            && (!(burst.factor.is_finite() && burst.factor > 1.0) || burst.period.is_zero())
+        {
+            return Err(SimError::Burst(burst));
+        }
+        if self.arrivals != Arrivals::Even && (self.rate == Rate::Max || self.replay.is_some()) {
+            return Err(SimError::UnevenWithoutRate);
         }
         if let Some(Replay { speed: Speed::Times(speed), .. }) = self.replay
             && !(speed.is_finite() && speed > 0.0)
@@ -216,9 +229,11 @@ pub enum SimError {
     /// The burst is none.
     #[error("burst {}x/{:?} needs a factor above 1 and a period above 0; give e.g. 10x/1s", .0.factor, .0.period)]
     Burst(Burst),
-    /// A burst needs a mean rate.
-    #[error("a burst varies a mean rate, and neither 'max' nor a replay has one; give a rate in trades per second")]
-    BurstWithoutRate,
+    /// Uneven arrivals need a mean rate.
+    #[error(
+        "a burst or a Poisson process varies a mean rate, and neither 'max' nor a replay has one; give a rate in trades per second"
+    )]
+    UnevenWithoutRate,
     /// The speed is no speed.
     #[error("replay speed {0} is not a positive number; give e.g. 1.0 for as recorded, or 'max'")]
     Speed(f64),

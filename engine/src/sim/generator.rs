@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use fastrand::Rng;
 
-use super::config::{Rate, SimulatorConfig};
+use super::config::{Arrivals, Rate, SimulatorConfig};
 use super::dialect::{self, Shape, Snapshot};
 use super::driver::Source;
 use super::history::{Found, Past, Question};
@@ -62,8 +62,8 @@ pub(crate) struct Generator {
 impl Generator {
     pub(crate) fn new(config: &SimulatorConfig) -> Self {
         let schedule = match config.rate {
-            Rate::PerSecond(rate) => Schedule::new(rate, config.burst),
-            Rate::Max => Schedule::new(f64::INFINITY, None),
+            Rate::PerSecond(rate) => Schedule::new(rate, config.arrivals, config.seed),
+            Rate::Max => Schedule::new(f64::INFINITY, Arrivals::Even, config.seed),
         };
         let mut served = dialect::served_with(config.protocol).iter().map(|protocol| dialect::of(*protocol));
         let mut generator = Self {

@@ -48,7 +48,7 @@ mod timestamp;
 mod wire;
 
 pub use command::{SimulateArgs, parse_rate, simulate};
-pub use config::{Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
+pub use config::{Arrivals, Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
 pub use dialect::{Pair, Rules};
 pub use fault::{Fault, Recovery, Struck, What, When};
 pub use ledger::{Batch, Ledger, LedgerReader, SentFrame, SentTrade};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use k2_feed::sim::{Burst, Ledger, Rate, SimulatorConfig, Stop, start};
+use k2_feed::sim::{Arrivals, Burst, Ledger, Rate, SimulatorConfig, Stop, start};
 use serde_json::Value;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -112,7 +112,7 @@ fn a_reader_that_stays_away_is_cut_and_counted_and_others_are_not() {
 fn the_end_by_time_is_the_end_of_the_schedule() {
     let simulator = start(SimulatorConfig {
         rate: Rate::PerSecond(10_000.0),
-        burst: Some(Burst { factor: 5.0, period: Duration::from_millis(50) }),
+        arrivals: Arrivals::Burst(Burst { factor: 5.0, period: Duration::from_millis(50) }),
         stop: Stop::After(Duration::from_millis(200)),
         ..config(&["BTCUSDT"])
     })

@@ -86,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let binary = args.engine.clone().map_or_else(|| k2_real::engine::build(env!("CARGO_PKG_NAME")), Ok)?;
+    let binary = args.engine.clone().map_or_else(|| k2_real::engine::build(&[env!("CARGO_PKG_NAME")]), Ok)?;
     std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
     let folder = tempfile::Builder::new().prefix("k2-faults-").tempdir()?;
     let state = folder.path().join("state");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use k2_feed::sim::{self, Burst, Ledger, Rate, Simulator, SimulatorConfig};
+use k2_feed::sim::{self, Arrivals, Burst, Ledger, Rate, Simulator, SimulatorConfig};
 use k2_feed::venue::Protocol;
 use k2_real::{Server, free_address};
 use nix::sys::signal::Signal;
@@ -65,7 +65,7 @@ impl World {
             symbols: SYMBOLS.map(Into::into).into(),
             start_when: SYMBOLS.len(),
             rate: Rate::PerSecond(trades_per_s),
-            burst: Some(BURST),
+            arrivals: Arrivals::Burst(BURST),
             seed,
             history_trades: (trades_per_s * HISTORY.as_secs_f64()) as usize / SYMBOLS.len(),
             ledger: Some(ledger),

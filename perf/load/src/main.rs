@@ -1,52 +1,81 @@
-//! Rate and latency of the engine under load: `k2-feed run` between a simulated exchange and a broker, each a process of its
-//! own, for every combination of the settings asked for, several times in turn.
+//! Rate, latency, CPU and memory under load: `k2-feed run`, or what it is compared with, between a simulated exchange and a
+//! broker, each a process of its own, for every combination of the settings asked for, several times in turn.
 //!
 //! | file | what it knows |
 //! |-|-|
-//! | `point` | one combination: how it is run, and what is measured |
-//! | `intervals` | the engine's latency log, without the time in which all gets going |
-//! | `brokers`, `child` | the brokers; processes that say when they are ready |
-//! | `table` | what the repeats of each combination come to |
+//! | `setting` | what is varied |
+//! | `point` | one run of one combination: its course, and what is measured |
+//! | `subject`, `halves` | the program that does the work; which CPUs it has for itself |
+//! | `exchange`, `brokers`, `topics`, `child` | what it works between |
+//! | `reader`, `sent` | its records, and how long after their trades were to be sent they are there |
+//! | `own` | what the engine says of itself |
+//! | `noise` | what the machine does besides |
+//! | `table` | what the repeats come to, and how the subjects stand to each other |
 
 mod brokers;
 mod child;
-mod intervals;
+mod exchange;
+mod halves;
+mod noise;
+mod own;
 mod point;
+mod reader;
+mod sent;
+mod setting;
+mod subject;
 mod table;
+mod topics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use k2_feed::machine::Machine;
 use serde::Serialize;
 
 use brokers::{Broker, Kind};
-use point::{Measured, Setting};
+use point::Measured;
+use setting::{Arrivals, DEFAULT_BATCH_BYTES, Setting, Subject, Wait};
+use subject::Programs;
 
-/// The engine's rate and latency over its settings, beside the embedded broker and a real Kafka.
+/// Rate, latency, CPU and memory under load, of the engine and of what it is compared with.
 ///
-/// Each combination is run so often in turn with all others, so that what the machine does meanwhile strikes all. Latencies
-/// are those of the engine's own hops: ack from librdkafka's having a record to its acknowledgement, total from the kernel's
-/// receipt of a frame to that.
+/// Each combination is run so often in turn with all others, so that what the machine does meanwhile strikes all. The load is
+/// open-loop: every trade is due at its own time, and its latency is counted from then until a consumer has its record, so
+/// a stall is not hidden. With --rates max the exchange waits for its readers, and the rate alone is told.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 struct Args {
+    /// Who does the work: the engine, the same job as it is usually written, or the least that has to be done.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "engine")]
+    subjects: Vec<Own>,
+    /// One more: a command that takes the K2_* variables of the environment, by sh. May be given several times.
+    #[arg(long, value_name = "COMMAND")]
+    command: Vec<String>,
     /// Which brokers: the real one is Kafka by perf/real, which needs Java 17 and, for the first time, Maven.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "embedded,real")]
     brokers: Vec<Kind>,
-    /// Trades per second over three symbols, or max for as many as the engine takes.
+    /// Trades per second over all symbols, or max for as many as are taken.
     #[arg(long, value_delimiter = ',', default_value = "1000,5000,20000,max")]
     rates: Vec<String>,
-    /// kafka.linger_us: how long a record may wait for others.
-    #[arg(long, value_delimiter = ',', default_value = "0,500,1000,5000,20000")]
+    /// When trades come: even, poisson, or a burst as of k2-feed simulate, e.g. 10x/1s.
+    #[arg(long, value_delimiter = ',', default_value = "even", value_parser = Arrivals::read)]
+    arrivals: Vec<Arrivals>,
+    /// How many symbols trade, and on how many of the engine's connections: 500x10. Others make the connections they make.
+    #[arg(long, value_delimiter = ',', default_value = "3x1", value_parser = spread, value_name = "SYMBOLSxCONNECTIONS")]
+    symbols: Vec<(usize, usize)>,
+    /// How long a record may wait for others; a command is told by K2_LINGER_US.
+    #[arg(long, value_delimiter = ',', default_value = "1000")]
     linger_us: Vec<u64>,
     /// librdkafka's batch.size, in bytes.
-    #[arg(long, value_delimiter = ',', default_value = "1000000")]
+    #[arg(long, value_delimiter = ',', default_values_t = [DEFAULT_BATCH_BYTES])]
     batch_bytes: Vec<u64>,
-    /// How long each run lasts; its first two seconds are left out.
+    /// What the engine's cores do while there is nothing to do.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "park")]
+    wait: Vec<Wait>,
+    /// How long each run is measured, from two seconds after its first record.
     #[arg(long = "for", default_value = "8s", value_parser = k2_feed::outcome::duration, value_name = "DURATION")]
     run_for: Duration,
     /// How often each combination is run.
@@ -60,11 +89,21 @@ struct Args {
     engine: Option<PathBuf>,
 }
 
+/// The programs of this repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Own {
+    Engine,
+    Conventional,
+    Floor,
+}
+
 /// All that was measured.
 #[derive(Debug, Serialize)]
 struct Outcome {
     command: String,
     machine: Machine,
+    /// Whether the subject had half of the CPUs for itself.
+    has_halves: bool,
     points: Vec<Point>,
 }
 
@@ -86,46 +125,114 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<()> {
-    let engine = args.engine.clone().map_or_else(|| k2_real::engine::build(env!("CARGO_PKG_NAME")), Ok)?;
+    let programs = programs(args)?;
     std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
-    let folder = tempfile::Builder::new().prefix("k2-load-").tempdir()?;
-    let brokers = args.brokers.iter().map(|kind| Broker::start(*kind, folder.path(), &engine));
-    let brokers = brokers.collect::<anyhow::Result<Vec<_>>>()?;
     let mut points = points(args);
     if points.is_empty() {
         bail!("there is nothing to run");
     }
+    let has_halves = halves::take_second()?;
+    let folder = tempfile::Builder::new().prefix("k2-load-").tempdir()?;
+    let brokers = args.brokers.iter().map(|kind| Broker::start(*kind, folder.path(), &programs.engine));
+    let brokers = brokers.collect::<anyhow::Result<Vec<_>>>()?;
     let in_turn = points.len();
     let of = in_turn * args.repeats;
-    println!("{of} runs of {:?}", args.run_for);
+    let shared = if has_halves { "" } else { ", all on the same CPUs" };
+    println!("{of} runs of {:?}{shared}", args.run_for);
     for number in 0..of {
         let point = &mut points[number % in_turn];
         let broker = brokers.iter().find(|broker| broker.kind == point.setting.broker).context("no broker")?;
-        let measured = point::run(&point.setting, broker, &engine, folder.path(), args.run_for);
-        let measured = measured.with_context(|| format!("{:?}", point.setting))?;
+        let measured = point::run(&point.setting, number, broker, &programs, folder.path(), args.run_for);
+        let measured = measured.with_context(|| point.setting.to_string())?;
         println!("{:4}/{of}  {}  {}", number + 1, point.setting, measured);
         point.runs.push(measured);
     }
     table::print(&points);
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-    let outcome = Outcome { command, machine: Machine::read(), points };
+    let outcome = Outcome { command, machine: Machine::read(), has_halves, points };
     let path = args.report.join("load.json");
     let text = serde_json::to_string_pretty(&outcome)? + "\n";
     std::fs::write(&path, text).with_context(|| path.display().to_string())
 }
 
-/// Every combination, those of the brokers next to each other.
+/// The programs that are asked for, built unless the engine is given.
+fn programs(args: &Args) -> anyhow::Result<Programs> {
+    if let Some(engine) = &args.engine {
+        let folder = engine.parent().context("--engine names no file")?.to_path_buf();
+        return Ok(Programs { folder, engine: engine.clone() });
+    }
+    let mut packages = vec![env!("CARGO_PKG_NAME")];
+    packages.extend(args.subjects.iter().filter_map(|subject| match subject {
+        Own::Engine => None,
+        Own::Conventional => Some("k2-conventional"),
+        Own::Floor => Some("k2-floor"),
+    }));
+    let engine = k2_real::engine::build(&packages)?;
+    Ok(Programs { folder: engine.parent().context("it is in no folder")?.to_path_buf(), engine })
+}
+
+/// Every combination, subjects and brokers next to each other.
 fn points(args: &Args) -> Vec<Point> {
-    let mut points = Vec::new();
-    for rate in &args.rates {
-        for &batch_bytes in &args.batch_bytes {
-            for &linger_us in &args.linger_us {
-                for &broker in &args.brokers {
-                    let setting = Setting { broker, rate: rate.clone(), batch_bytes, linger_us };
-                    points.push(Point { setting, runs: Vec::new() });
-                }
-            }
+    let own = args.subjects.iter().map(|subject| match subject {
+        Own::Engine => Subject::Engine,
+        Own::Conventional => Subject::Conventional,
+        Own::Floor => Subject::Floor,
+    });
+    let subjects: Vec<_> = own.chain(args.command.iter().cloned().map(Subject::Command)).collect();
+    let mut settings = vec![Setting::default()];
+    vary(&mut settings, &args.rates, |setting, rate| setting.rate.clone_from(rate));
+    vary(&mut settings, &args.arrivals, |setting, arrivals| setting.arrivals.clone_from(arrivals));
+    vary(&mut settings, &args.symbols, |setting, spread| (setting.symbols, setting.connections) = *spread);
+    vary(&mut settings, &args.batch_bytes, |setting, bytes| setting.batch_bytes = *bytes);
+    vary(&mut settings, &args.linger_us, |setting, linger_us| setting.linger_us = *linger_us);
+    vary(&mut settings, &args.wait, |setting, wait| setting.wait = *wait);
+    vary(&mut settings, &args.brokers, |setting, broker| setting.broker = *broker);
+    vary(&mut settings, &subjects, |setting, subject| setting.subject.clone_from(subject));
+    settings.into_iter().map(|setting| Point { setting, runs: Vec::new() }).collect()
+}
+
+/// Each setting with each of these values.
+fn vary<T>(settings: &mut Vec<Setting>, values: &[T], set: impl Fn(&mut Setting, &T)) {
+    let with = |setting: &Setting, value: &T| {
+        let mut setting = setting.clone();
+        set(&mut setting, value);
+        setting
+    };
+    *settings = settings.iter().flat_map(|setting| values.iter().map(move |value| with(setting, value))).collect();
+}
+
+/// Of `500x10`.
+fn spread(text: &str) -> Result<(usize, usize), String> {
+    let parse = || {
+        let (symbols, connections) = text.split_once('x')?;
+        let (symbols, connections) = (symbols.parse().ok()?, connections.parse().ok()?);
+        (connections > 0 && connections <= symbols && symbols <= MOST_SYMBOLS).then_some((symbols, connections))
+    };
+    parse().ok_or_else(|| format!("give symbols, at most {MOST_SYMBOLS}, and connections, at most as many: 500x10"))
+}
+
+/// Their names have three digits.
+const MOST_SYMBOLS: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_is_run_subjects_in_turn() {
+        let args = ["k2-load", "--report", "r", "--subjects", "engine,floor", "--brokers", "real", "--rates", "1,max"];
+        let points = points(&Args::parse_from(args));
+        let found: Vec<_> =
+            points.iter().map(|Point { setting, .. }| (setting.rate.as_str(), &setting.subject)).collect();
+        let (engine, floor) = (&Subject::Engine, &Subject::Floor);
+        assert_eq!(found, [("1", engine), ("1", floor), ("max", engine), ("max", floor)]);
+    }
+
+    #[test]
+    fn symbols_and_connections_are_read() {
+        assert_eq!(spread("500x10"), Ok((500, 10)));
+        for bad in ["500", "0x0", "3x4", "x", "1001x1"] {
+            assert!(spread(bad).is_err(), "{bad}");
         }
     }
-    points
 }

@@ -1,46 +1,57 @@
-//! One combination of settings, and one run of it.
+//! One run of one combination, measured from outside; of the engine, by its own hops, too.
 
 use std::fmt;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use k2_real::engine;
-use nix::sys::resource::{UsageWho, getrusage};
+use anyhow::bail;
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::brokers::{Broker, Kind};
-use crate::child::Said;
-use crate::intervals;
+use crate::exchange::{Exchange, Lateness};
+use crate::noise::{self, Noise};
+use crate::own::{self, Own};
+use crate::reader::{Reader, Window, unix_ns};
+use crate::setting::{Setting, Subject};
+use crate::subject::{Programs, Running};
+use crate::topics::{PARTITIONS, Topics};
 
-const SYMBOLS: &str = "BTCUSDT,ETHUSDT,SOLUSDT";
-/// Until the client has its producer id, connections are made, and a JVM has seen some of it.
-const WARM_UP: Duration = Duration::from_secs(2);
-
-/// What is varied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Setting {
-    pub(crate) broker: Kind,
-    /// Trades per second, or `max`.
-    pub(crate) rate: String,
-    pub(crate) batch_bytes: u64,
-    pub(crate) linger_us: u64,
-}
+/// From the first record until all has got going: the client has its producer id, a JVM has seen some of it.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is late is waited for so long at the end.
+const GRACE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(5);
+/// Of the offered rate, to be held.
+const HELD: f64 = 0.99;
 
 /// What a run came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Measured {
-    /// Trades acknowledged in a second, those of the warm-up left out.
+    /// Trades a second on the normalized topic, the warm-up left out.
     pub(crate) trades_per_s: f64,
-    /// From hand-over to librdkafka to acknowledgement, in nanoseconds.
-    pub(crate) ack: Quantiles,
-    /// From the kernel's receipt of the frame to acknowledgement, in nanoseconds.
-    pub(crate) total: Quantiles,
-    /// Time of any CPU that the engine took for a trade, start and end included, in nanoseconds.
+    /// Whether that is the rate that was offered, and trades did not wait ever longer.
+    pub(crate) is_held: bool,
+    /// From when a trade was to be sent until a consumer had its normalized record, in nanoseconds. Not known where the
+    /// exchange waits for its readers, nor with the embedded broker, which lets consumers wait for more.
+    pub(crate) send_to_record: Option<Quantiles>,
+    /// The engine's own hops.
+    pub(crate) own: Option<Own>,
+    /// Time of any CPU for a trade, in nanoseconds.
     pub(crate) cpu_ns_a_trade: f64,
-    /// What was lost or left: nothing, unless the exchange is faster than the engine.
-    pub(crate) not_delivered: u64,
+    /// Share of one CPU: above 1 with several.
+    pub(crate) cpu_share: f64,
+    /// Resident memory at the end, in bytes.
+    pub(crate) resident_bytes: u64,
+    /// The most that it was.
+    pub(crate) most_resident_bytes: u64,
+    /// From the start of the process until a consumer had its first record, in nanoseconds.
+    pub(crate) start_ns: u64,
+    /// How late the exchange itself was.
+    pub(crate) lateness: Lateness,
+    /// What the machine did besides, before the run.
+    pub(crate) noise: Noise,
 }
 
 /// In nanoseconds.
@@ -49,95 +60,112 @@ pub(crate) struct Quantiles {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) p99_9: u64,
+    pub(crate) max: u64,
 }
 
-/// Runs the engine for a while.
+impl Quantiles {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Quantiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: histogram.max() }
+    }
+}
+
+impl Measured {
+    /// Whether the exchange was so late that it, and not who is measured, made the latency.
+    pub(crate) fn is_of_the_exchange(&self) -> bool {
+        self.send_to_record.is_some_and(|took| self.is_held && self.lateness.p99 > took.p99 / 2)
+    }
+}
+
+/// Runs a setting for a while; `number` is that of the run.
 pub(crate) fn run(
     setting: &Setting,
+    number: usize,
     broker: &Broker,
-    binary: &Path,
+    programs: &Programs,
     folder: &Path,
     run_for: Duration,
 ) -> anyhow::Result<Measured> {
-    let mut command = engine::command(binary);
-    command.args(["simulate", "binance", "--rate", &setting.rate]);
-    let exchange = Said::start(command, &["listening on "])?;
-    let folder = folder.join("run");
-    // Of the run before.
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("feed.toml"), feed_toml(setting, broker, &exchange.words[0]))?;
-    let before = cpu_time()?;
-    let mut command = engine::command(binary);
-    command.args(["run", "--report", "report", "--for", &format!("{}ms", (WARM_UP + run_for).as_millis())]);
-    let output = command.current_dir(&folder).stdin(Stdio::null()).output().context("the engine does not start")?;
-    let cpu = cpu_time()? - before;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let report = std::fs::read(folder.join("report/report.json"));
-    let Ok(report) = report else { bail!("the engine left no report: {}", said.trim()) };
-    let report: serde_json::Value = serde_json::from_slice(&report)?;
-    let count = |path: &str| report.pointer(&format!("/accounting/{path}")).and_then(serde_json::Value::as_u64);
-    let (hops, took) = intervals::read(&folder.join("report/latency.hlog"), WARM_UP)?;
-    let quantiles = |hop: &str| hops.get(hop).map(quantiles).unwrap_or_default();
-    let acked = hops.get("total").map_or(0, hdrhistogram::Histogram::len);
-    let lost = ["failed", "dropped", "spilled", "in_flight"];
-    let lost = lost.iter().filter_map(|column| count(&format!("records/normalized/{column}"))).sum();
-    // Each trade is on both topics.
-    let trades_per_s = acked as f64 / 2.0 / took.as_secs_f64();
-    let trades = count("trades").context("the report counts no trades")?;
-    let cpu_ns_a_trade = cpu.as_nanos() as f64 / trades as f64;
-    Ok(Measured { trades_per_s, ack: quantiles("ack"), total: quantiles("total"), cpu_ns_a_trade, not_delivered: lost })
-}
+    let noise = noise::watch();
+    let topics = Topics::create(&broker.servers, number)?;
+    let exchange = Exchange::start(&programs.engine, &setting.rate, &setting.arrivals)?;
+    let reads_all = setting.per_second().is_some() && broker.kind == Kind::Real;
+    let reader = Reader::start(&broker.servers, &topics.normalized, PARTITIONS, reads_all)?;
+    let begun = Instant::now();
+    let mut running = programs.start(setting, &exchange, broker, &topics, &folder.join("run"))?;
+    let first = wait_for_first(&reader, &mut running)?;
 
-fn feed_toml(setting: &Setting, broker: &Broker, url: &str) -> String {
-    let Setting { batch_bytes, linger_us, .. } = setting;
-    let symbols: Vec<_> = SYMBOLS.split(',').collect();
-    format!(
-        "[[feed]]\nexchange = \"binance\"\nsymbols = {symbols:?}\nurl = {url:?}\n[kafka]\nbootstrap_servers = {:?}\n\
-         schema_registry_url = {:?}\nlinger_us = {linger_us}\nlibrdkafka = {{ \"batch.size\" = \"{batch_bytes}\" }}\n",
-        broker.servers, broker.registry
-    )
-}
-
-/// Of all children that have ended.
-fn cpu_time() -> anyhow::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let time = |time: nix::sys::time::TimeVal| Duration::new(time.tv_sec() as u64, time.tv_usec() as u32 * 1_000);
-    Ok(time(usage.user_time()) + time(usage.system_time()))
-}
-
-fn quantiles(histogram: &hdrhistogram::Histogram<u64>) -> Quantiles {
-    let at = |quantile| histogram.value_at_quantile(quantile);
-    Quantiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999) }
-}
-
-impl fmt::Display for Setting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setting { broker, rate, batch_bytes, linger_us } = self;
-        let broker = match broker {
-            Kind::Embedded => "embedded",
-            Kind::Real => "real",
-        };
-        write!(f, "{broker:8}  rate {rate:>6}  batch {batch_bytes:>7} B  linger {linger_us:>5} us")
+    let from_ns = unix_ns() + WARM_UP.as_nanos() as i64;
+    reader.measure(Window { from_ns, to_ns: from_ns + run_for.as_nanos() as i64 });
+    std::thread::sleep(WARM_UP);
+    let (started, count, cpu) = (Instant::now(), reader.count()?, running.cpu_time()?);
+    std::thread::sleep(run_for);
+    let (took, cpu) = (started.elapsed().as_secs_f64(), running.cpu_time()? - cpu);
+    let counted = (reader.count()? - count) as f64 / started.elapsed().as_secs_f64();
+    let (resident_bytes, most_resident_bytes) = running.memory()?;
+    running.look()?;
+    if reads_all {
+        std::thread::sleep(GRACE);
     }
+
+    running.stop()?;
+    let lateness = exchange.stop()?;
+    let seen = reader.finish()?;
+    let own = (setting.subject == Subject::Engine).then(|| own::read(&running.folder.join("report"))).transpose()?;
+    let trades_per_s = if reads_all { seen.latency.len() as f64 / run_for.as_secs_f64() } else { counted };
+    let is_offered = setting.per_second().is_none_or(|offered| trades_per_s >= HELD * offered);
+    Ok(Measured {
+        trades_per_s,
+        is_held: is_offered && !seen.has_standing_queue(),
+        send_to_record: reads_all.then(|| Quantiles::of(&seen.latency)),
+        own,
+        cpu_ns_a_trade: cpu.as_nanos() as f64 / (counted * took).max(1.0),
+        cpu_share: cpu.as_secs_f64() / took,
+        resident_bytes,
+        most_resident_bytes,
+        start_ns: (first - begun).as_nanos() as u64,
+        lateness,
+        noise,
+    })
+}
+
+fn wait_for_first(reader: &Reader, running: &mut Running) -> anyhow::Result<Instant> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    while Instant::now() < deadline {
+        if let Some(first) = reader.first() {
+            return Ok(first);
+        }
+        running.look()?;
+        std::thread::sleep(LOOK);
+    }
+    bail!("no record within {START_TIMEOUT:?}")
 }
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Measured { trades_per_s, ack, total, cpu_ns_a_trade, not_delivered } = self;
         let ms = |ns: u64| ns as f64 / 1e6;
+        write!(f, "{:8.0} trades/s", self.trades_per_s)?;
+        if let Some(took) = self.send_to_record {
+            write!(f, "  record p50 {:6.2} p99 {:7.2} p99.9 {:7.2} ms", ms(took.p50), ms(took.p99), ms(took.p99_9))?;
+        }
+        if let Some(Own { total, not_delivered, .. }) = self.own {
+            write!(f, "  total p50 {:6.2} p99 {:7.2} p99.9 {:7.2} ms", ms(total.p50), ms(total.p99), ms(total.p99_9))?;
+            if not_delivered > 0 {
+                write!(f, "  {not_delivered} NOT DELIVERED")?;
+            }
+        }
+        let (cpu, percent, mib) =
+            (self.cpu_ns_a_trade / 1e3, self.cpu_share * 1e2, self.resident_bytes as f64 / 1048576.0);
         write!(
             f,
-            "{trades_per_s:8.0} trades/s  ack p50 {:6.2} p99 {:7.2}  total p50 {:6.2} p99 {:7.2} p99.9 {:7.2} ms  {:6.1} us of CPU a trade",
-            ms(ack.p50),
-            ms(ack.p99),
-            ms(total.p50),
-            ms(total.p99),
-            ms(total.p99_9),
-            cpu_ns_a_trade / 1e3
+            "  {cpu:5.1} us of CPU a trade, {percent:5.1} %  {mib:5.1} MiB  first after {:.0} ms",
+            ms(self.start_ns)
         )?;
-        if *not_delivered > 0 {
-            write!(f, "  {not_delivered} NOT DELIVERED")?;
+        if !self.is_held {
+            write!(f, "  NOT HELD")?;
+        }
+        if self.is_of_the_exchange() {
+            write!(f, "  THE EXCHANGE WAS LATE: p99 {:.2} ms", ms(self.lateness.p99))?;
         }
         Ok(())
     }

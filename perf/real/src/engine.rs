@@ -5,16 +5,20 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// Builds the engine as `package` was built, which asks for it, and says where it is.
+/// Builds the engine, as those packages were built that ask for it, the first of them this process; says where it is. What
+/// else they are is beside it.
 ///
 /// # Errors
 /// If cargo did not start this process, or cannot build the engine.
-pub fn build(package: &str) -> anyhow::Result<PathBuf> {
+pub fn build(packages: &[&str]) -> anyhow::Result<PathBuf> {
     let cargo =
         std::env::var_os("CARGO").context("start this with cargo run, which builds the engine, or name --engine")?;
     let mut command = Command::new(cargo);
-    // Alone it would be built with other features of what both use, and that built twice.
-    command.args(["build", "--package", "k2-feed", "--package", package]);
+    // Alone each would be built with other features of what they share, and that built again.
+    command.args(["build", "--package", "k2-feed"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }

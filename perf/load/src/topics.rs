@@ -1,0 +1,50 @@
+//! The topics of one run.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+
+/// As many as the engine makes.
+pub(crate) const PARTITIONS: i32 = 3;
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A pair of topics, which is deleted with this: runs at full speed fill a disk.
+pub(crate) struct Topics {
+    admin: AdminClient<DefaultClientContext>,
+    pub(crate) raw: String,
+    pub(crate) normalized: String,
+}
+
+impl Topics {
+    pub(crate) fn create(servers: &str, number: usize) -> anyhow::Result<Self> {
+        let admin = ClientConfig::new().set("bootstrap.servers", servers).create()?;
+        let normalized = format!("load.{number}.binance");
+        let topics = Topics { admin, raw: format!("{normalized}.raw"), normalized };
+        let new = topics.names().map(|name| NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1)));
+        let made = futures_lite::future::block_on(topics.admin.create_topics(&new, &options()))?;
+        for outcome in made {
+            outcome.map_err(|(name, error)| anyhow!("topic {name}: {error}"))?;
+        }
+        Ok(topics)
+    }
+
+    fn names(&self) -> [&str; 2] {
+        [&self.raw, &self.normalized]
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let deleted = futures_lite::future::block_on(self.admin.delete_topics(&self.names(), &options()));
+        if let Err(error) = deleted.context("topics are left") {
+            eprintln!("warning: {error:#}");
+        }
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT))
+}
