@@ -20,7 +20,7 @@ pub mod pulse;
 mod reader;
 mod repair;
 pub mod seat;
-pub mod wait;
+pub mod waits;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -13,15 +13,16 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 use super::FeedCore;
 use super::assignment::{Assignment, Limits};
 use super::io_uring::{IO_MEMORY, explain};
-use super::outside::Machine;
+use super::outside::{Here, Machine, Outside};
 use super::pulse::Pulse;
 use super::seat::{Seat, Seated};
+use super::waits::Waits;
 use crate::clock::Nanos;
 use crate::repair::Source;
 use crate::venue::{Venue, Visit};
 
-/// How long a connection that always has more may go on before the others get their turn.
-const LONGEST_TURN: Duration = Duration::from_millis(1);
+/// How often glommio looks after its own reactor, which nothing here waits for.
+const REACTOR_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a core looks after its connections' clocks, its own, and the wish to stop.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -47,24 +48,29 @@ pub fn start(
     make_core: impl FnOnce() -> FeedCore + Send + 'static,
 ) -> Result<JoinHandle<()>, String> {
     let (started, outcome) = crossbeam::channel::bounded(1);
-    let thread = std::thread::Builder::new().name(format!("k2-feed-{number}")).spawn(move || match executor(cpu) {
-        Ok(executor) => {
+    let begin = move || -> Result<_, String> {
+        let executor = executor(cpu).map_err(|error| explain(&error))?;
+        let waits = Waits::new(machine.wait).map_err(|error| format!("it cannot wait for sockets: {error}"))?;
+        Ok((executor, Here { machine, waits: Rc::new(waits) }))
+    };
+    let thread = std::thread::Builder::new().name(format!("k2-feed-{number}")).spawn(move || match begin() {
+        Ok((executor, here)) => {
             let _ = started.send(Ok(()));
             let _beating = pulse.begin();
-            executor.run(attend(make_core(), machine, limits, duty, (stop, pulse)));
+            executor.run(attend(make_core(), here, limits, duty, (stop, pulse)));
         }
         Err(error) => drop(started.send(Err(error))),
     });
     let thread = thread.map_err(|error| format!("feed core {number} cannot be started: {error}"))?;
     match outcome.recv() {
         Ok(Ok(())) => Ok(thread),
-        Ok(Err(error)) => Err(format!("feed core {number} on CPU {cpu}: {}", explain(&error))),
+        Ok(Err(error)) => Err(format!("feed core {number} on CPU {cpu}: {error}")),
         Err(_) => Err(format!("feed core {number} on CPU {cpu}: its thread ended before it began")),
     }
 }
 
 fn executor(cpu: usize) -> Result<LocalExecutor, GlommioError<()>> {
-    LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).preempt_timer(LONGEST_TURN).make()
+    LocalExecutorBuilder::new(Placement::Fixed(cpu)).io_memory(IO_MEMORY).preempt_timer(REACTOR_INTERVAL).make()
 }
 
 /// Takes a connection's seat. The one place where a protocol is told from another: from here on its code is compiled in.
@@ -72,14 +78,14 @@ struct Take {
     assignment: Assignment,
     limits: Limits,
     core: Rc<RefCell<FeedCore>>,
-    machine: Machine,
+    here: Here,
 }
 
 impl Visit for Take {
     type Output = Rc<dyn Seated>;
 
     fn visit<V: Venue>(self) -> Rc<dyn Seated> {
-        let seat = Seat::<V, _>::new(self.assignment, self.limits, self.core, self.machine);
+        let seat = Seat::<V, _>::new(self.assignment, self.limits, self.core, self.here);
         seat.connect();
         seat
     }
@@ -106,7 +112,7 @@ pub enum Order {
 /// The seats of a core, by their exchanges and numbers.
 struct Seats {
     core: Rc<RefCell<FeedCore>>,
-    machine: Machine,
+    here: Here,
     limits: Limits,
     seats: Vec<(&'static str, usize, Rc<dyn Seated>)>,
 }
@@ -114,8 +120,8 @@ struct Seats {
 impl Seats {
     fn take(&mut self, assignment: Assignment) {
         let (protocol, number) = (assignment.protocol, assignment.number);
-        let (core, machine, limits) = (self.core.clone(), self.machine.clone(), self.limits);
-        let seat = protocol.visit(Take { assignment, limits, core, machine });
+        let (core, here, limits) = (self.core.clone(), self.here.clone(), self.limits);
+        let seat = protocol.visit(Take { assignment, limits, core, here });
         self.seats.push((protocol.exchange(), number, seat));
     }
 
@@ -140,12 +146,14 @@ impl Seats {
 }
 
 /// The executor's main task.
-async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, (stop, pulse): (Arc<AtomicBool>, Pulse)) {
-    let mut seats = Seats { core: Rc::new(RefCell::new(core)), machine, limits, seats: Vec::new() };
+async fn attend(core: FeedCore, here: Here, limits: Limits, duty: Duty, (stop, pulse): (Arc<AtomicBool>, Pulse)) {
+    let waits = here.waits.clone();
+    here.spawn(async move { waits.keep().await });
+    let mut seats = Seats { core: Rc::new(RefCell::new(core)), here, limits, seats: Vec::new() };
     let Duty { assignments, orders } = duty;
     assignments.into_iter().for_each(|assignment| seats.take(assignment));
     while !stop.load(Ordering::Relaxed) {
-        glommio::timer::sleep(TICK).await;
+        seats.here.sleep(TICK).await;
         pulse.beat();
         orders.try_iter().for_each(|order| seats.obey(order));
         let now = Nanos::now();
@@ -155,8 +163,9 @@ async fn attend(core: FeedCore, machine: Machine, limits: Limits, duty: Duty, (s
     }
     seats.all().for_each(|seat| seat.stop());
     while seats.all().any(|seat| seat.is_taken()) {
-        glommio::timer::sleep(Duration::from_millis(1)).await;
+        seats.here.sleep(Duration::from_millis(1)).await;
         pulse.beat();
     }
     seats.core.borrow_mut().finish();
+    seats.here.waits.end();
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crossbeam::channel::TryRecvError;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::wait::Waiter;
+use super::waits::{Waiter, Waits};
 use crate::clock::Nanos;
 use crate::cores::{CpuSet, Wait};
 use crate::net::dial::{DialError, Dialed, dial};
@@ -94,7 +95,16 @@ pub struct Machine {
     pub wait: Wait,
 }
 
-impl Outside for Machine {
+/// This machine, for the tasks of one core.
+#[derive(Clone)]
+pub struct Here {
+    /// What all cores share.
+    pub machine: Machine,
+    /// What the core's tasks wait for.
+    pub waits: Rc<Waits>,
+}
+
+impl Outside for Here {
     type Stream = Stream;
     type Waiter = Waiter;
 
@@ -108,12 +118,12 @@ impl Outside for Machine {
     }
 
     async fn sleep(&self, time: Duration) {
-        glommio::timer::sleep(time).await;
+        self.waits.sleep(time).await;
     }
 
     #[inline]
     async fn yield_if_needed(&self) {
-        glommio::executor().yield_if_needed().await;
+        self.waits.yield_if_needed().await;
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -122,7 +132,8 @@ impl Outside for Machine {
 
     /// On a thread of its own, off this core.
     async fn dial(&self, url: &Url) -> Result<Dialed<Stream>, DialError> {
-        let (url, tls, cpus) = (url.clone(), self.tls.clone(), self.housekeeping.clone());
+        let Machine { tls, housekeeping: cpus, .. } = self.machine.clone();
+        let url = url.clone();
         let (sender, receiver) = crossbeam::channel::bounded(1);
         let dialer = std::thread::Builder::new().name("k2-dial".into()).spawn(move || {
             cpus.apply();
@@ -133,7 +144,7 @@ impl Outside for Machine {
         loop {
             match receiver.try_recv() {
                 Ok(outcome) => return outcome,
-                Err(TryRecvError::Empty) => glommio::timer::sleep(DIAL_POLL).await,
+                Err(TryRecvError::Empty) => self.sleep(DIAL_POLL).await,
                 Err(TryRecvError::Disconnected) => {
                     return Err(DialError::Io(io::Error::other(
                         "the thread that connects has ended by a broken invariant",
@@ -144,7 +155,7 @@ impl Outside for Machine {
     }
 
     fn waiter(&self, stream: &Stream) -> io::Result<Waiter> {
-        Waiter::new(self.wait, stream)
+        Waiter::new(&self.waits, stream.socket())
     }
 }
 

@@ -57,7 +57,7 @@ impl<V: Venue, O: Outside> Reader<V, O> {
 
     /// Reads until the connection ends. This is the loop that everything else serves.
     pub(super) async fn read(&mut self, mut waiter: O::Waiter) -> Ended {
-        let mut received_at = self.outside.now();
+        let (mut received_at, mut is_all) = (self.outside.now(), false);
         loop {
             match self.process(received_at) {
                 Ok(Progress::Drained) => {}
@@ -70,9 +70,13 @@ impl<V: Venue, O: Outside> Reader<V, O> {
                 }
                 Err(ended) => return ended,
             }
+            if is_all {
+                is_all = false;
+                waiter.readable().await;
+            }
             match self.receive() {
-                Ok(Some(at)) => {
-                    received_at = at;
+                Ok(Some(received)) => {
+                    (received_at, is_all) = received;
                     // A connection that always has more must not keep the others, and the clock, from their turn.
                     self.outside.yield_if_needed().await;
                 }
@@ -90,9 +94,9 @@ impl<V: Venue, O: Outside> Reader<V, O> {
         leg.gone.take().map_or(Ok(()), Err)
     }
 
-    /// Receives what is there: when it came, or `None` if nothing was.
+    /// Receives what is there: when it came, and whether it is known to be all; or `None` if nothing was.
     #[inline]
-    fn receive(&mut self) -> Result<Option<Nanos>, Ended> {
+    fn receive(&mut self) -> Result<Option<(Nanos, bool)>, Ended> {
         let leg = &mut *self.leg.borrow_mut();
         if let Some(ended) = leg.gone.take() {
             return Err(ended);
@@ -103,7 +107,7 @@ impl<V: Venue, O: Outside> Reader<V, O> {
                 let now = self.outside.now();
                 self.core.borrow_mut().received(received.kernel_ns, now);
                 leg.session.heard(now);
-                Ok(Some(now))
+                Ok(Some((now, received.is_all)))
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
             Err(error) => Err(Ended::Io(error)),

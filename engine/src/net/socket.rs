@@ -21,6 +21,8 @@ pub struct Received {
     pub bytes: usize,
     /// When the kernel received the last of them, nanoseconds since the Unix epoch, where it says so.
     pub kernel_ns: Option<i64>,
+    /// Whether there was room for more: nothing else is there.
+    pub is_all: bool,
 }
 
 /// Asks the kernel to stamp what it receives. Returns whether it will.
@@ -36,9 +38,10 @@ pub fn enable_timestamps(socket: &TcpStream) -> bool {
 #[inline]
 pub fn receive(socket: &TcpStream, buffer: &mut [u8]) -> io::Result<Received> {
     let mut control = [0; CONTROL_LEN];
+    let room = buffer.len();
     let mut parts = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
-    Ok(Received { bytes: message.bytes, kernel_ns: kernel_time(&message) })
+    Ok(Received { bytes: message.bytes, kernel_ns: kernel_time(&message), is_all: message.bytes < room })
 }
 
 /// The software time stamp among the control messages.

@@ -111,20 +111,23 @@ impl Stream {
 
 /// Reads records until one brings plaintext, the socket has no more, or the stream ends.
 fn receive_tls(socket: &TcpStream, tls: &mut ClientConnection, buffer: &mut ReceiveBuffer) -> io::Result<Received> {
-    let mut stamped = StampedReader { socket, kernel_ns: None };
+    let mut stamped = StampedReader { socket, kernel_ns: None, is_all: false };
+    let mut plaintext = None;
     loop {
         match tls.reader().read(buffer.unfilled()) {
             Ok(bytes) => {
                 buffer.fill(bytes);
-                return Ok(Received { bytes, kernel_ns: stamped.kernel_ns });
+                let is_all = stamped.is_all && plaintext == Some(bytes);
+                return Ok(Received { bytes, kernel_ns: stamped.kernel_ns, is_all });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
         if tls.read_tls(&mut stamped)? == 0 {
-            return Ok(Received { bytes: 0, kernel_ns: None });
+            return Ok(Received { bytes: 0, kernel_ns: None, is_all: true });
         }
-        tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let state = tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        plaintext = Some(state.plaintext_bytes_to_read());
     }
 }
 
@@ -132,12 +135,15 @@ fn receive_tls(socket: &TcpStream, tls: &mut ClientConnection, buffer: &mut Rece
 struct StampedReader<'a> {
     socket: &'a TcpStream,
     kernel_ns: Option<i64>,
+    /// As in [`Received`], of the last read.
+    is_all: bool,
 }
 
 impl Read for StampedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = socket::receive(self.socket, buffer)?;
         self.kernel_ns = received.kernel_ns.or(self.kernel_ns);
+        self.is_all = received.is_all;
         Ok(received.bytes)
     }
 }

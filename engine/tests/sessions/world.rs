@@ -168,18 +168,19 @@ pub(crate) struct Stream {
 impl ByteStream for Stream {
     fn receive(&mut self, buffer: &mut ReceiveBuffer) -> io::Result<Received> {
         let inner = &mut *self.world.0.borrow_mut();
-        let Taken { bytes, ended } = inner.exchange.take(self.number, inner.now, buffer.unfilled().len());
+        let room = buffer.unfilled().len();
+        let Taken { bytes, ended } = inner.exchange.take(self.number, inner.now, room);
         if bytes.is_empty() {
             return match ended {
                 None => Err(io::ErrorKind::WouldBlock.into()),
-                Some(false) => Ok(Received { bytes: 0, kernel_ns: None }),
+                Some(false) => Ok(Received { bytes: 0, kernel_ns: None, is_all: true }),
                 Some(true) => Err(io::ErrorKind::ConnectionReset.into()),
             };
         }
         inner.progress += 1;
         buffer.unfilled()[..bytes.len()].copy_from_slice(&bytes);
         buffer.fill(bytes.len());
-        Ok(Received { bytes: bytes.len(), kernel_ns: None })
+        Ok(Received { bytes: bytes.len(), kernel_ns: None, is_all: bytes.len() < room })
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
