@@ -80,6 +80,8 @@ pub struct ProducerSettings {
     pub waits: Bounds,
     /// What it does while there is nothing to do.
     pub wait: Wait,
+    /// How long records gather in the rings before they are taken.
+    pub gather: Duration,
     /// Longest wait for the broker at the end.
     pub shutdown_timeout: Duration,
 }
@@ -110,6 +112,9 @@ pub struct ProducerCore<C> {
     is_stuck: bool,
     bell: Arc<Bell>,
     wait: Wait,
+    gather: Duration,
+    /// When those that gather are taken, if there are some.
+    due: Option<Nanos>,
     shutdown_timeout: Duration,
 }
 
@@ -139,8 +144,17 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         bell: Arc<Bell>,
         settings: ProducerSettings,
     ) -> Result<Self, String> {
-        let ProducerSettings { max_records, max_bytes, when_full, store, reached, waits, wait, shutdown_timeout } =
-            settings;
+        let ProducerSettings {
+            max_records,
+            max_bytes,
+            when_full,
+            store,
+            reached,
+            waits,
+            wait,
+            gather,
+            shutdown_timeout,
+        } = settings;
         let (known, mixed) = reached.as_ref().map(|one| (one.known.clone(), one.mixed.clone())).unwrap_or_default();
         if wait == Wait::Park {
             client.ring_on_report(bell.fd());
@@ -178,6 +192,8 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             is_stuck: false,
             bell,
             wait,
+            gather,
+            due: None,
             shutdown_timeout,
         })
     }
@@ -224,8 +240,16 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     fn lap(&mut self) -> usize {
         let mut done = 0;
         self.is_stuck = false;
-        for ring in 0..self.rings.len() {
-            done += self.drain(ring);
+        if self.is_due() {
+            let mut is_more = false;
+            for ring in 0..self.rings.len() {
+                let taken = self.drain(ring);
+                is_more |= taken == MAX_BATCH;
+                done += taken;
+            }
+            if !is_more {
+                self.due = None;
+            }
         }
         if !self.is_dead {
             done += self.take_reports();
@@ -242,6 +266,23 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             self.desk.recorder.pass_on_if_asked();
         }
         done
+    }
+
+    /// Whether records have gathered for long enough; they begin to with the first.
+    #[inline]
+    fn is_due(&mut self) -> bool {
+        if self.gather.is_zero() {
+            return true;
+        }
+        match self.due {
+            Some(due) => Nanos::now() >= due,
+            None => {
+                if self.rings.iter_mut().any(|ring| !ring.is_empty()) {
+                    self.due = Some(Nanos::now().plus(self.gather));
+                }
+                false
+            }
+        }
     }
 
     /// Hands a batch of one ring over. Returns how many records left the ring.
@@ -294,6 +335,9 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
             Wait::Spin => std::hint::spin_loop(),
             Wait::Park => {
                 let Self { rings, bell, is_stuck, .. } = self;
+                if let Some(due) = self.due {
+                    return bell.doze(due.time_since(Nanos::now()).min(LONGEST_SLEEP));
+                }
                 // What waits for room is no work: a report will ring.
                 bell.sleep(LONGEST_SLEEP, || !*is_stuck && rings.iter_mut().any(|ring| !ring.is_empty()));
             }

@@ -72,6 +72,7 @@ fn settings(of: (usize, usize), config: &Config, reached: Option<Resume>) -> Pro
         reached,
         waits: WAITS,
         wait: config.cores.wait,
+        gather: config.gather(),
         shutdown_timeout: Duration::from_secs(config.kafka.shutdown_timeout_s),
     }
 }

@@ -1,6 +1,7 @@
 //! The end: what can still be delivered is, the rest is put on disk, and what then is left is named.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::Nanos;
 use crate::record::Record;
@@ -14,6 +15,8 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     /// Waits for the broker no longer than may be, then puts on disk what is left.
     pub(super) fn shut_down(mut self) -> Remainder {
         let deadline = Nanos::now().plus(self.shutdown_timeout);
+        self.gather = Duration::ZERO;
+        self.due = None;
         while !self.is_done() && Nanos::now() < deadline {
             if self.lap() == 0 {
                 self.rest();

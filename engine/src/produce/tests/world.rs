@@ -71,6 +71,7 @@ fn settings(policy: Policy, folder: &TempDir) -> ProducerSettings {
         store: (policy != Policy::Ring).then_some(store),
         reached: None,
         waits: Bounds { min: Duration::from_micros(50), max: Duration::from_micros(400) },
+        gather: Duration::ZERO,
         wait: Wait::Spin,
         shutdown_timeout: Duration::ZERO,
     }
