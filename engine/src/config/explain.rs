@@ -224,7 +224,10 @@ fn show_feed(f: &mut fmt::Formatter<'_>, feed: &Feed, given: &file::Feed, is_rep
     let comment = if has_secret { hidden(source) } else { source.to_string() };
     commented(f, &pair("alternatives", feed.alternatives_shown())?, &comment)?;
     match &feed.rest_url {
-        Some(url) => table.address(f, "rest_url", url)?,
+        Some(url) => {
+            table.address(f, "rest_url", url)?;
+            table.line(f, "rest_interval_ms", feed.rest_interval.as_millis() as u64)?;
+        }
         None => without(f, "rest_url", feed.unrepaired(is_repaired))?,
     }
     if feed.protocol == Protocol::BinanceSpot {

@@ -1,5 +1,7 @@
 //! What holds of one `[[feed]]`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 use url::Url;
@@ -19,6 +21,8 @@ pub struct Feed {
     pub alternatives: Vec<Url>,
     /// Where the trades of gaps are fetched from, if they are: the exchange's REST API.
     pub rest_url: Option<Url>,
+    /// The least time between requests to it, of all symbols together.
+    pub rest_interval: Duration,
     /// What is asked for, spread as the exchange's limits want it.
     pub subscriptions: Vec<Subscription>,
     /// How many connections carry each of these; what comes by more than one of them is published once.
@@ -107,7 +111,7 @@ impl Feed {
 
 impl Serialize for Feed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Feed", 13)?;
+        let mut fields = serializer.serialize_struct("Feed", 14)?;
         fields.serialize_field("exchange", self.protocol.exchange())?;
         fields.serialize_field("protocol", self.protocol.name())?;
         let symbols: Vec<_> = self.instruments().map(|instrument| &instrument.symbol).collect();
@@ -115,8 +119,14 @@ impl Serialize for Feed {
         fields.serialize_field("url", shown(&self.endpoint.url).as_str())?;
         fields.serialize_field("alternatives", &self.alternatives_shown())?;
         match &self.rest_url {
-            Some(url) => fields.serialize_field("rest_url", shown(url).as_str())?,
-            None => fields.skip_field("rest_url")?,
+            Some(url) => {
+                fields.serialize_field("rest_url", shown(url).as_str())?;
+                fields.serialize_field("rest_interval_ms", &(self.rest_interval.as_millis() as u64))?;
+            }
+            None => {
+                fields.skip_field("rest_url")?;
+                fields.skip_field("rest_interval_ms")?;
+            }
         }
         fields.serialize_field("time_unit", &self.endpoint.time_unit)?;
         fields.serialize_field("connections", &self.connections)?;

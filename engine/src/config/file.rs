@@ -98,6 +98,7 @@ pub(super) struct Feed {
     pub(super) url: Option<String>,
     pub(super) alternatives: Option<Vec<String>>,
     pub(super) rest_url: Option<String>,
+    pub(super) rest_interval_ms: Option<u64>,
     pub(super) connections: Option<usize>,
     pub(super) core: Option<usize>,
     pub(super) time_unit: Option<TimeUnit>,

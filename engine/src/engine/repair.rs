@@ -6,6 +6,7 @@ use crate::config::{Config, Feed, shown};
 use crate::cores::Plan;
 use crate::net::tls;
 use crate::repair::{Link, Patience, Repairer, Source};
+use crate::venue::history::History;
 
 /// Starts the repairer, unless nothing is to be repaired, and says which feeds' gaps are. Each feed core gets a link to it.
 pub(super) fn start(config: &Config, plan: &Plan) -> Result<(Option<Repairer>, Vec<Link>), String> {
@@ -36,7 +37,8 @@ pub(super) fn announce(feed: &Feed, is_repaired: bool) {
 
 /// Where the gaps of a feed are filled from.
 pub(super) fn source(feed: &Feed) -> Option<Arc<Source>> {
-    let (exchange, history) = (feed.protocol.exchange(), feed.protocol.history()?);
+    let (exchange, usual) = (feed.protocol.exchange(), feed.protocol.history()?);
+    let history = History { interval: feed.rest_interval, ..usual };
     let (url, unit) = (feed.rest_url.clone()?, feed.endpoint.time_unit);
     Some(Arc::new(Source { exchange, history, url, unit }))
 }

@@ -222,12 +222,16 @@ impl Roster {
 
     fn change_feed(&mut self, place: usize, feed: &Feed, orders: &mut Vec<(usize, Order)>, changed: &mut Changed) {
         // These do not change.
-        let Feed { core, rest_url, .. } = self.feeds[place].feed.clone();
-        let new = Feed { core, rest_url, ..feed.clone() };
+        let Feed { core, rest_url, rest_interval, .. } = self.feeds[place].feed.clone();
+        let new = Feed { core, rest_url, rest_interval, ..feed.clone() };
         let old = std::mem::replace(&mut self.feeds[place].feed, new);
-        if old.core != feed.core || old.rest_url != feed.rest_url {
+        let is_asked_otherwise = old.rest_url != feed.rest_url || old.rest_interval != feed.rest_interval;
+        if old.core != feed.core || is_asked_otherwise {
             let exchange = feed.protocol.exchange();
-            tracing::warn!(exchange, "core or rest_url of a feed has changed: that takes effect at the next start");
+            tracing::warn!(
+                exchange,
+                "core, rest_url or rest_interval_ms of a feed has changed: that takes effect at the next start"
+            );
         }
         let carried: Vec<_> =
             self.feeds[place].groups.iter().map(|group| (group.core, group.instruments.clone())).collect();

@@ -15,13 +15,16 @@ pub(crate) const QUEUE_RECORDS: u64 = 2_000;
 const QUEUE_BYTES: u64 = 4 << 20;
 /// The ring.
 pub(crate) const RING_BYTES: u64 = 4 << 20;
-/// Most bytes of journals.
-pub(crate) const SPILL_BYTES: u64 = 96 << 20;
+/// Most bytes of journals: two minutes without a broker do not fill them, also where the machine is slow to recover.
+pub(crate) const SPILL_BYTES: u64 = 384 << 20;
 /// The disk, where there is one that can be full.
-pub(crate) const DISK_BYTES: u64 = 112 << 20;
+pub(crate) const DISK_BYTES: u64 = 416 << 20;
 /// The journals where there is none: a long outage fills them.
 pub(crate) const SPILL_BYTES_WITHOUT_DISK: u64 = 4 << 20;
 const SHUTDOWN_TIMEOUT_S: u64 = 5;
+/// A page of 1,000 trades so often. What the exchange allows, two a second, cannot catch up with a market of thousands of
+/// trades a second that is not heard for a third of the time.
+const REST_INTERVAL_MS: u64 = 100;
 
 /// What the engine has in memory whatever is configured: its code, histograms, librdkafka, allocators' slack.
 const FIXED_BYTES: u64 = 40 << 20;
@@ -49,7 +52,7 @@ impl Settings {
         let timeout = message_timeout_ms.map_or(String::new(), |ms| format!("message_timeout_ms = {ms}\n"));
         format!(
             "[[feed]]\nexchange = \"binance\"\nsymbols = {SYMBOLS:?}\nurl = \"ws://{exchange}/ws\"\n\
-             rest_url = \"http://{exchange}\"\ntopic = {TOPIC:?}\ntopic_raw = {TOPIC_RAW:?}\n\
+             rest_url = \"http://{exchange}\"\nrest_interval_ms = {REST_INTERVAL_MS}\ntopic = {TOPIC:?}\ntopic_raw = {TOPIC_RAW:?}\n\
              [kafka]\nbootstrap_servers = {servers:?}\nschema_registry_url = {registry:?}\nregistry_wait_s = 2\n\
              queue_records = {QUEUE_RECORDS}\nqueue_bytes = {QUEUE_BYTES}\nshutdown_timeout_s = {SHUTDOWN_TIMEOUT_S}\n{timeout}\
              librdkafka = {{ \"socket.timeout.ms\" = 4000, \"reconnect.backoff.max.ms\" = 1000 }}\n\

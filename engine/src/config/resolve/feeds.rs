@@ -1,6 +1,7 @@
 //! `[[feed]]`: what is fed, each by itself and all together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use url::Url;
 
@@ -17,6 +18,8 @@ use crate::venue::{Endpoint, Instrument, Protocol};
 const MAX_FEEDS: usize = 1_000;
 /// Most connections that carry the same symbols.
 const MAX_CONNECTIONS: usize = 4;
+/// Most of `rest_interval_ms`: a minute, the window of most limits.
+const MAX_REST_INTERVAL_MS: u64 = 60_000;
 /// Longest symbol in bytes, the room that a record has for it.
 const MAX_SYMBOL: usize = 64;
 
@@ -67,6 +70,7 @@ fn resolve_one(given: &file::Feed, feed_cores: &Choice, is_repaired: bool, error
         endpoint,
         alternatives,
         rest_url: rest_url.filter(|_| is_repaired),
+        rest_interval: rest_interval(given, protocol),
         subscriptions,
         connections: given.connections.unwrap_or(1),
         core: given.core,
@@ -85,11 +89,22 @@ fn check_own_values(given: &file::Feed, feed_cores: &Choice, wrong: &mut impl Fn
         let what = format!("it must be from 1 to {MAX_CONNECTIONS}, that many carry each symbol");
         wrong("connections", format!("connections = {connections}: {what}"));
     }
+    if given.rest_interval_ms.is_some_and(|ms| !(1..=MAX_REST_INTERVAL_MS).contains(&ms)) {
+        let what = format!("it must be from 1 to {MAX_REST_INTERVAL_MS}");
+        let given = given.rest_interval_ms.unwrap_or_default();
+        wrong("rest_interval_ms", format!("rest_interval_ms = {given}: {what}"));
+    }
     if let (Some(Raw::Off), Some(topic)) = (given.raw, &given.topic_raw) {
         let raw = given.origins.of("raw");
         let what = format!("raw = \"off\" ({raw}) publishes no frames as received: leave one of them out");
         wrong("topic_raw", format!("topic_raw = {topic:?}: {what}"));
     }
+}
+
+/// What is given, or what the exchange's public limits leave room for.
+fn rest_interval(given: &file::Feed, protocol: Protocol) -> Duration {
+    let usual = protocol.history().map_or(Duration::ZERO, |history| history.interval);
+    given.rest_interval_ms.map_or(usual, Duration::from_millis)
 }
 
 /// The topics of trades, raw frames and dead letters.

@@ -101,6 +101,21 @@ fn an_address_that_serves_nothing_is_refused() {
 }
 
 #[test]
+fn how_often_a_history_is_asked_is_the_exchanges_limit_or_what_is_given() {
+    let interval = |text: &str| load(text, &[]).unwrap().feeds[0].rest_interval;
+    assert_eq!(interval(BINANCE), Duration::from_millis(500));
+    let given = feed("binance", "BTCUSDT", "rest_interval_ms = 100");
+    assert_eq!(interval(&given), Duration::from_millis(100));
+    let shown = explain(&given, &[]).unwrap().to_string();
+    assert!(shown.contains("rest_interval_ms = 100"), "{shown}");
+    for wrong in [0, 60_001] {
+        let errors = load(&feed("binance", "BTCUSDT", &format!("rest_interval_ms = {wrong}")), &[]).unwrap_err();
+        let expected = format!("feed.toml:4: feed binance: rest_interval_ms = {wrong}: it must be from 1 to 60000");
+        assert_eq!(errors, [expected]);
+    }
+}
+
+#[test]
 fn why_gaps_stay_is_shown() {
     let local = feed("binance", "BTCUSDT", "url = \"ws://127.0.0.1:7000/ws\"");
     for (text, expected) in [
