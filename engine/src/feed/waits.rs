@@ -84,9 +84,12 @@ impl Waits {
 
     /// Waits until [`Self::end`]; to be run as a task of its own.
     pub async fn keep(&self) {
-        while !self.is_over.get() {
+        loop {
             let before = self.yields.get();
             yield_now().await;
+            if self.is_over.get() {
+                return;
+            }
             let now = Nanos::now();
             self.turn_began.set(now);
             let has_work = self.yields.get() != before;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
-use futures_lite::future::{block_on, zip};
+use futures_lite::future::{block_on, poll_once, zip};
 
 use super::*;
 use crate::net::socket::receive;
@@ -143,6 +143,15 @@ fn who_always_has_more_gives_the_others_their_turn() {
         };
         zip(busy, other).await;
     });
+}
+
+#[test]
+fn the_end_is_not_slept_through() {
+    let waits = Waits::new(Wait::Park).unwrap();
+    let mut keep = std::pin::pin!(waits.keep());
+    assert_eq!(block_on(poll_once(&mut keep)), None, "it gives the others their turn first");
+    waits.end();
+    assert_eq!(block_on(poll_once(&mut keep)), Some(()));
 }
 
 #[test]
