@@ -8,6 +8,7 @@ pub mod contest;
 pub mod fixture;
 #[path = "../../engine/tests/frames/mod.rs"]
 mod frames;
+pub mod pipeline;
 pub mod reference;
 pub mod venue;
 
