@@ -1,7 +1,9 @@
-//! What a run leaves behind: `report.json` and `latency.hlog`.
+//! What a run leaves behind: `report.json`, and, written as it goes, `latency.hlog` and `counts.jsonl`.
+
+mod counts;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -20,18 +22,34 @@ use crate::machine::Machine;
 use crate::record::Kind;
 use crate::repair::Reason;
 use crate::twins::Standing;
+pub use counts::Counts;
 
-/// The version of the report's form.
-const VERSION: u32 = 1;
+/// The version of the form of all three files.
+pub const VERSION: u32 = 2;
+/// What became of everything, how long it took, and where.
+pub const REPORT_FILE: &str = "report.json";
+/// The times of each hop, a line an interval and hop, in HdrHistogram's log format.
+pub const LATENCY_FILE: &str = "latency.hlog";
+/// What was counted, a line an interval: [`Counts`].
+pub const COUNTS_FILE: &str = "counts.jsonl";
 
-/// Everything measured since the start, and the log of its intervals.
+/// Everything measured since the start, and the logs of its intervals.
 pub struct Report {
     folder: Option<PathBuf>,
-    /// The latency log, written as it goes.
-    log: Option<File>,
+    logs: Option<Logs>,
+    /// As it was before the process was bound to some of its CPUs.
+    machine: Machine,
     started: SystemTime,
     elapsed: Duration,
     total: Hops,
+    /// The counts up to the last interval's end.
+    counts: Counts,
+}
+
+/// What is written as it goes.
+struct Logs {
+    latency: File,
+    counts: File,
 }
 
 /// The times of one hop, in nanoseconds.
@@ -80,20 +98,41 @@ impl Report {
     /// # Errors
     /// If the folder cannot be made.
     pub fn new(folder: Option<&Path>) -> anyhow::Result<Self> {
-        let log = folder.map(|folder| {
-            let created = std::fs::create_dir_all(folder).and_then(|()| File::create(folder.join("latency.hlog")));
-            created.with_context(|| format!("--report {}", folder.display()))
-        });
-        let (log, total) = (log.transpose()?, Hops::of(&Hop::ALL));
-        Ok(Report { folder: folder.map(Into::into), log, started: SystemTime::now(), elapsed: Duration::ZERO, total })
+        let create = |folder: &Path| -> std::io::Result<Logs> {
+            std::fs::create_dir_all(folder)?;
+            // That of an earlier run would pass for this one's if this one ended before its own.
+            match std::fs::remove_file(folder.join(REPORT_FILE)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let file = |name| File::create(folder.join(name));
+            Ok(Logs { latency: file(LATENCY_FILE)?, counts: file(COUNTS_FILE)? })
+        };
+        let logs = folder
+            .map(|folder| create(folder).with_context(|| format!("--report {}", folder.display())))
+            .transpose()?;
+        Ok(Report {
+            folder: folder.map(Into::into),
+            logs,
+            machine: Machine::read(),
+            started: SystemTime::now(),
+            elapsed: Duration::ZERO,
+            total: Hops::of(&Hop::ALL),
+            counts: Counts::default(),
+        })
     }
 
-    /// Takes in an interval that ended `elapsed` after the start.
-    pub fn add(&mut self, hops: &Hops, elapsed: Duration) {
+    /// Takes in an interval that ended `elapsed` after the start: its times, and the counts since the start.
+    pub fn add(&mut self, hops: &Hops, accounting: &Accounting, elapsed: Duration) {
         if let Err(error) = self.log_interval(hops, elapsed) {
             tracing::error!("the latency log cannot be written: {error:#}");
         }
+        let counts = Counts::since_start(accounting, elapsed.as_secs_f64());
+        if let Err(error) = self.log_counts(&counts.after(&self.counts)) {
+            tracing::error!("the log of counts cannot be written: {error:#}");
+        }
         self.total.add(hops);
+        self.counts = counts;
         self.elapsed = elapsed;
     }
 
@@ -109,7 +148,7 @@ impl Report {
 
     /// One line a hop, in HdrHistogram's log format.
     fn log_interval(&mut self, hops: &Hops, elapsed: Duration) -> anyhow::Result<()> {
-        let Some(log) = &mut self.log else { return Ok(()) };
+        let Some(Logs { latency, .. }) = &mut self.logs else { return Ok(()) };
         let mut serializer = V2DeflateSerializer::new();
         let mut builder = IntervalLogWriterBuilder::new();
         let is_first = self.elapsed.is_zero();
@@ -126,7 +165,15 @@ impl Report {
         // Each writer begins with the header; only the first one's is kept.
         let header =
             lines.split_inclusive(|byte| *byte == b'\n').take_while(|line| is_header(line)).map(<[u8]>::len).sum();
-        Ok(log.write_all(if is_first { &lines } else { &lines[header..] })?)
+        Ok(latency.write_all(if is_first { &lines } else { &lines[header..] })?)
+    }
+
+    /// One line, in one write: who reads it meanwhile sees it whole.
+    fn log_counts(&mut self, counts: &Counts) -> anyhow::Result<()> {
+        let Some(Logs { counts: log, .. }) = &mut self.logs else { return Ok(()) };
+        let mut line = serde_json::to_vec(counts)?;
+        line.push(b'\n');
+        Ok(log.write_all(&line)?)
     }
 
     /// Writes `report.json`. `twins` is how connections with the same symbols stand to each other, `verify` is what a demo found.
@@ -146,8 +193,10 @@ impl Report {
         let mut report = json!({
             "version": VERSION,
             "command": command,
+            "arguments": arguments(),
+            "k2_feed": env!("CARGO_PKG_VERSION"),
             "seconds": self.elapsed.as_secs_f64(),
-            "machine": Machine::read(),
+            "machine": self.machine,
             "config": config,
             "plan": plan,
             "accounting": accounting_json(accounting),
@@ -162,8 +211,13 @@ impl Report {
             let mut file = File::create(&path).map(BufWriter::new).with_context(|| path.display().to_string())?;
             file.write_all(bytes).and_then(|()| file.flush()).with_context(|| path.display().to_string())
         };
-        write("report.json", format!("{report:#}\n").as_bytes())
+        write(REPORT_FILE, format!("{report:#}\n").as_bytes())
     }
+}
+
+/// As the process was started with, without its name; secrets are never among them.
+fn arguments() -> Vec<String> {
+    std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
 }
 
 fn is_header(line: &[u8]) -> bool {

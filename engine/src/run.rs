@@ -52,7 +52,7 @@ pub struct RunArgs {
     /// Stop after this time, such as 30s or 5m [default: run until stopped].
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub run_for: Option<Duration>,
-    /// Write report.json and latency.hlog to this folder at the end.
+    /// Write report.json to this folder at the end, and latency.hlog and counts.jsonl as it goes.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -105,14 +105,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             break;
         }
         let interval = engine.collect();
-        report.add(&interval.hops, started.elapsed());
+        report.add(&interval.hops, &interval.accounting, started.elapsed());
         summary.add(interval);
     }
     let (plan, config) = (engine.plan().clone(), engine.config().clone());
     tracing::info!("stopping: draining the rings and waiting for the broker");
     let mut progress = Progress::new(&signals);
     let stopped = engine.stop_telling(|accounting| progress.tell(accounting));
-    report.add(&stopped.last.hops, started.elapsed());
+    report.add(&stopped.last.hops, &stopped.last.accounting, started.elapsed());
     summary.add(stopped.last);
     summary.log();
     report.write("run", &config, &plan, &summary.accounting, &summary.standings, None)?;

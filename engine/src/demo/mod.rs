@@ -84,7 +84,7 @@ pub struct DemoArgs {
     /// Decides prices, quantities and the order of symbols [default: drawn anew, and printed].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Write report.json and latency.hlog to this folder at the end.
+    /// Write report.json to this folder at the end, and latency.hlog and counts.jsonl as it goes.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
     /// What the pinned cores do while there is nothing to do.
@@ -138,7 +138,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         simulators.into_iter().map(|(protocol, simulator)| (protocol, simulator.stop())).collect();
     let verdict = verifier.finish();
     let Interval { hops, accounting, standings } = stopped.last;
-    report.add(&hops, finished.elapsed);
+    report.add(&hops, &accounting, finished.elapsed);
     report.total_mut().replace(Hop::Recv, verdict.recv.clone());
     let mut verified = verdict.json();
     // From when an exchange accepts again until a subscription stands: of those that have dropped or refused anybody.
@@ -220,7 +220,7 @@ fn watch(
         if collected.elapsed() >= INTERVAL {
             let interval = engine.collect();
             if std::mem::replace(&mut warm, true) {
-                report.add(&interval.hops, began.elapsed());
+                report.add(&interval.hops, &interval.accounting, began.elapsed());
             }
             collected = Instant::now();
             screen.draw(&interval, report.total(), sent, verified, verifier.faults());

@@ -17,7 +17,7 @@ const HOPS: [&str; 7] = ["recv", "decode", "encode", "ring", "produce", "ack", "
 /// Fails the test unless both files hold what is promised and agree with each other.
 pub(crate) fn check(stopped: &Stopped, command: &str) {
     let report = &stopped.report;
-    assert_eq!(report["version"], 1);
+    assert_eq!(report["version"], 2);
     assert_eq!(report["command"], command);
     assert!(report["seconds"].as_f64().unwrap() > 0.0);
     assert!(report["machine"]["cpus"].as_u64().unwrap() > 0, "{:#}", report["machine"]);
