@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::record::Kind;
 
@@ -15,7 +15,7 @@ pub use feed::{FeedTally, Frames, Made, Repairs, Sessions};
 pub use producer::{Delivery, ProducerTally, TopicTally};
 
 /// What became of one topic's records: `committed = acked + failed + dropped + spilled + in_flight`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
     /// Records that a feed core made, those it had to drop included; those that an earlier run left on disk; dead letters of
     /// records that the broker refused.

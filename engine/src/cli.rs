@@ -10,6 +10,8 @@ use crate::broker::{self, BrokerArgs};
 use crate::config::{ConfigErrors, Misconfigured};
 use crate::demo::{self, DemoArgs};
 use crate::outcome::EXIT_USAGE;
+#[cfg(feature = "report")]
+use crate::page::{self, ReportArgs, read::Unreadable};
 use crate::run::{self, RunArgs};
 use crate::sim::{self, SimError, SimulateArgs};
 
@@ -44,6 +46,8 @@ enum Command {
     Simulate(SimulateArgs),
     Broker(BrokerArgs),
     Demo(DemoArgs),
+    #[cfg(feature = "report")]
+    Report(ReportArgs),
 }
 
 /// Reads the arguments, runs the command, and reports its error.
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "report")]
+        Command::Report(args) => page::run(&args).map(|()| ExitCode::SUCCESS),
     };
     // What is still to be written is written before errors are.
     drop(guard);
@@ -75,11 +81,17 @@ fn report_error(error: &anyhow::Error) -> ExitCode {
         }
         None => {
             eprintln!("error: {error:#}");
-            let is_usage =
-                error.is::<Misconfigured>() || error.downcast_ref::<SimError>().is_some_and(SimError::is_usage);
-            if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
+            if is_usage(error) { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn is_usage(error: &anyhow::Error) -> bool {
+    #[cfg(feature = "report")]
+    if error.downcast_ref::<Unreadable>().is_some_and(Unreadable::is_usage) {
+        return true;
+    }
+    error.is::<Misconfigured>() || error.downcast_ref::<SimError>().is_some_and(SimError::is_usage)
 }
 
 /// Log lines are written by a thread of their own: a slow terminal must not stop a pinned core.

@@ -20,7 +20,7 @@
 //! Around it: [`engine`] starts and stops it, [`registry`] gives schemas their ids, [`state`] is the folder of what survives
 //! the engine, [`resume`] keeps there how far each symbol is, [`session`] and [`sequence`] watch over connections and ids,
 //! [`repair`] fills gaps from the exchange's history, [`latency`], [`accounting`], [`twins`] and [`interval`] measure,
-//! [`report`] writes down. [`sim`], [`broker`] and [`demo`] stand in for the
+//! [`report`] writes down, and `page` makes a page of it. [`sim`], [`broker`] and [`demo`] stand in for the
 //! world outside.
 
 pub mod accounting;
@@ -46,6 +46,8 @@ pub mod nearest;
 pub mod net;
 pub mod outcome;
 pub mod pace;
+#[cfg(feature = "report")]
+pub mod page;
 pub mod process;
 pub mod produce;
 pub mod record;

@@ -5,7 +5,7 @@
 //! symbol, each is compared with the one that was first.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::histogram;
 
@@ -103,7 +103,7 @@ pub struct Standing {
 
 /// How long the connection that was first had a trade before its twin, in nanoseconds. What is longer than
 /// [`MAX_LATENCY_NS`](crate::latency::MAX_LATENCY_NS) counts as that. 0 where it was never first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {
     /// The median.
     pub p50: u64,

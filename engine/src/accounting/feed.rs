@@ -2,13 +2,13 @@
 
 use std::ops::AddAssign;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::record::Kind;
 use crate::repair::Reason;
 
 /// What became of the text and binary messages received: `received = decoded + control + rejected`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frames {
     /// Messages received.
     pub received: u64,
@@ -46,7 +46,7 @@ impl Repairs {
 }
 
 /// What became of connections.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sessions {
     /// Attempts to connect that failed, and connections that ended before any market data had come.
     pub failed: u64,
