@@ -13,7 +13,8 @@ usage: kafka.sh COMMAND
   run   PORT FOLDER [PROPERTIES [LISTENER…]]   the same in the foreground, to the end of the standard input
   stop  FOLDER                                 stop; the data stays
   pid   FOLDER                                 print the process's number, for kill -9, -STOP and -CONT
-  tool  CLASS [ARG…]                           run one of Kafka's own tools, such as AclCommand
+  tool  CLASS [ARG…]                           run one of Kafka's own tools, such as AclCommand, or another class of its
+                                               libraries by its whole name
 PROPERTIES is a file with more lines for server.properties. PORT is plaintext; more listeners are written as
 SASL_SSL://localhost:9093. Several run at once, each on ports and in a folder of its own.
 environment: K2_CACHE (~/.cache/k2-feed) has the libraries; K2_KAFKA_FORMAT has options for the first start, such as
@@ -119,7 +120,9 @@ case ${1:-} in
   tool)
     need_java
     fetch
-    exec "$JAVA" -Xmx128m "${JVM[@]}" -cp "$CLASS_PATH" "org.apache.kafka.tools.${2:-}" "${@:3}"
+    class=${2:-}
+    [[ $class == *.* ]] || class=org.apache.kafka.tools.$class
+    exec "$JAVA" -Xmx128m "${JVM[@]}" -cp "$CLASS_PATH" "$class" "${@:3}"
     ;;
   pid) at "${2:-}"; live_pid || die "none runs in $FOLDER" ;;
   *) usage ;;

@@ -17,6 +17,8 @@ mod reader;
 mod real;
 #[path = "../end_to_end/report.rs"]
 mod report;
+#[path = "../end_to_end/required.rs"]
+mod required;
 mod run;
 #[cfg(feature = "tls")]
 mod secure;

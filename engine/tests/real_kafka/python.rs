@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 
 use crate::oracle::{MILLISECOND, product};
 use crate::reader::{Reader, TOPIC, TOPIC_RAW};
-use crate::real::{Real, done, kept, or_skipped};
+use crate::real::{Real, kept};
 use crate::report;
+use crate::required::{done, or_skipped};
 use crate::world::{Run, alone};
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");

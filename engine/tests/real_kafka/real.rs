@@ -8,12 +8,11 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use crate::child::Child;
+use crate::required::{done, or_skipped, script};
 use crate::world::Broker;
 
 /// The folder of the first node.
 const FIRST: &str = "kafka";
-/// What makes a missing program a failure.
-const REQUIRED: &str = "K2_REQUIRE_REAL";
 
 /// Both, until dropped. They end with this process, too, however that ends.
 pub(crate) struct Real {
@@ -117,10 +116,6 @@ fn start(command: &mut Command) -> Child {
     Child::start(std::mem::replace(command, Command::new("true")))
 }
 
-fn script(name: &str) -> Command {
-    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../perf/real").join(name))
-}
-
 /// Nobody listens there: it was free a moment ago, and the system does not hand it out again so soon.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -132,27 +127,6 @@ fn is_here() -> bool {
     or_skipped(
         FETCHED.get_or_init(|| ["kafka.sh", "registry.sh"].iter().try_for_each(|name| done(script(name).arg("fetch")))),
     )
-}
-
-/// Whether it went well; if not, it is said, and a failure where that is asked for.
-pub(crate) fn or_skipped<T>(outcome: &Result<T, String>) -> bool {
-    match outcome {
-        Ok(_) => true,
-        Err(why) if std::env::var_os(REQUIRED).is_some() => panic!("{REQUIRED} is set: {why}"),
-        Err(why) => {
-            eprintln!("skipped: {why}");
-            false
-        }
-    }
-}
-
-/// Runs the command to its end.
-pub(crate) fn done(command: &mut Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim())),
-    }
 }
 
 /// A folder of these tests that outlives them.
