@@ -29,6 +29,8 @@ impl Times {
             kept.1 += if same { later.1 } else { 0 };
             same
         });
+        // What is kept of a long run is mostly this.
+        buckets.shrink_to_fit();
         let count = buckets.iter().map(|(_, count)| count).sum();
         Times { buckets, count }
     }

@@ -96,7 +96,7 @@ fn percentiles(settings: &[Setting]) -> anyhow::Result<Markup> {
         several => percentiles::each_hop(several)?,
     };
     Ok(html! {
-        p.note { "So many of all times were no longer. A curve ends at a dot where fewer than one value lies beyond: there it would be the longest again." }
+        p.note { "So many of all times were no longer. A curve ends at a dot where fewer than one value lies beyond: there it would be the longest again. recv is from the kernel's time stamp, in demos, too." }
         (curves)
         (tables::hops(settings))
     })

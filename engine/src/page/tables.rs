@@ -116,7 +116,7 @@ fn ratio_cells(ratio: &Result<Ratio, Unknown>) -> Markup {
             td.number { (part(ratio.ratio)) }
             td.number { (part(ratio.low)) " to " (part(ratio.high)) }
             @if ratio.is_within_noise() { td.muted { "within noise" } }
-            @else if ratio.ratio > 1.0 { td.bad { "▲ longer" } }
+            @else if ratio.low > 1.0 { td.bad { "▲ longer" } }
             @else { td.good { "▼ shorter" } }
         },
         Err(Unknown::Values) => html! { td.number { "–" } td.number { "–" } td.muted { "too few values" } },
@@ -127,7 +127,8 @@ fn ratio_cells(ratio: &Result<Ratio, Unknown>) -> Markup {
 /// A ratio in as many digits as tell it from 1, and no more than can be meant.
 fn part(ratio: f64) -> String {
     let decimals = match ratio {
-        ratio if (ratio - 1.0).abs() < 0.01 => 3,
+        ratio if ratio < 0.01 => 4,
+        ratio if ratio < 0.1 || (ratio - 1.0).abs() < 0.01 => 3,
         ratio if ratio < 10.0 => 2,
         ratio if ratio < 100.0 => 1,
         _ => 0,
@@ -193,6 +194,12 @@ mod tests {
     fn what_cannot_be_told_is_said() {
         assert_eq!(two(&[1_000; 3], &[1_000; 12]).matches("too short to say").count(), 21);
         assert_eq!(two(&[20; 12], &[20; 12]).matches("too few values").count(), 7, "p99.9 of 240");
+    }
+
+    #[test]
+    fn ratios_have_the_digits_that_matter() {
+        let told = [0.0028, 0.0213, 0.514, 0.9973, 1.0021, 1.2345, 12.34, 787.29].map(part);
+        assert_eq!(told, ["0.0028", "0.021", "0.51", "0.997", "1.002", "1.23", "12.3", "787"]);
     }
 
     #[test]
