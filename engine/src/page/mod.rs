@@ -23,6 +23,7 @@ pub mod told;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -57,23 +58,26 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     let settings = settings(runs);
     let page = html::page(&settings)?;
     write(&args.out, &page).with_context(|| format!("--out {}", args.out.display()))?;
-    println!(
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
         "{}: {count} run(s), {} setting(s), {} KiB",
         args.out.display(),
         settings.len(),
         page.len().div_ceil(1_024)
-    );
+    )?;
     for setting in &settings {
         let total = setting.total(crate::latency::Hop::Total);
         let at = |part| figures::quantile(total, part).map_or("-".into(), crate::latency::readable);
         let (name, rate) = (&setting.name, axis::thousands(setting.rate().round() as u64));
-        println!(
+        writeln!(
+            out,
             "{name}: {} run(s), {rate} trades/s, total p50 {}, p99 {}, p99.9 {}",
             setting.runs.len(),
             at(0.5),
             at(0.99),
             at(0.999)
-        );
+        )?;
     }
     Ok(())
 }
