@@ -1,0 +1,75 @@
+//! What is counted instruction by instruction: the benches' own passes.
+
+use clap::ValueEnum;
+use k2_benches::fixture::{self, FRAMES, Form};
+use k2_benches::pipeline::Pipeline;
+use k2_benches::venue::{TRADES, pass};
+use k2_feed::venue::Protocol;
+use k2_feed::ws::buffer::ReceiveBuffer;
+use k2_feed::ws::deframe::Deframer;
+
+/// Something that is done for each trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    Deframe,
+    DecodeEncode,
+    Feed,
+}
+
+impl What {
+    pub(crate) const ALL: [What; 3] = [What::Deframe, What::DecodeEncode, What::Feed];
+
+    /// Its name in the budget.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            What::Deframe => "deframe",
+            What::DecodeEncode => "decode_encode",
+            What::Feed => "feed",
+        }
+    }
+
+    /// Its name on the command line.
+    pub(crate) fn argument(self) -> &'static str {
+        match self {
+            What::Deframe => "deframe",
+            What::DecodeEncode => "decode-encode",
+            What::Feed => "feed",
+        }
+    }
+
+    /// Trades in a pass.
+    pub(crate) fn trades(self) -> usize {
+        match self {
+            What::Deframe | What::Feed => FRAMES,
+            What::DecodeEncode => TRADES,
+        }
+    }
+}
+
+/// Does it so many times.
+pub(crate) fn run(what: What, passes: usize) {
+    let mut pass: Box<dyn FnMut()> = match what {
+        What::Deframe => deframe(),
+        What::DecodeEncode => pass(Protocol::BinanceSpot, 1),
+        What::Feed => {
+            let mut pipeline = Pipeline::new();
+            Box::new(move || pipeline.pass(1))
+        }
+    };
+    (0..passes).for_each(|_| pass());
+}
+
+/// The bytes are copied into the buffer, as a socket would: a few instructions a frame.
+fn deframe() -> Box<dyn FnMut()> {
+    let frames = fixture::wire(&fixture::payloads(Form::Plain));
+    let mut buffer = ReceiveBuffer::new(64 * 1024, 1024 * 1024);
+    let mut deframer = Deframer::new(256 * 1024);
+    Box::new(move || {
+        for frame in &frames {
+            buffer.extend(frame);
+            while let Some(message) = deframer.next(&mut buffer).expect("the frames are valid") {
+                std::hint::black_box(message);
+            }
+        }
+    })
+}
