@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::page::{report, reported};
-use crate::required::{done, or_skipped};
+use crate::required::{browser_or_skipped, done};
 
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// Screens, in pixels: wide, and narrow as a telephone's.
@@ -56,7 +56,7 @@ fn browser() -> Option<&'static str> {
         let why = format!("none of {BROWSERS:?} is here: apt-get install chromium");
         BROWSERS.into_iter().find(runs).ok_or(why)
     });
-    or_skipped(found).then(|| *found.as_ref().unwrap())
+    browser_or_skipped(found).then(|| *found.as_ref().unwrap())
 }
 
 /// The browser with a page and a screen, and a profile in `work`.

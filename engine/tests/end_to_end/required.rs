@@ -1,17 +1,29 @@
 //! Programs that are not ours. A test that needs one is skipped where it is missing, with a line that says what to
-//! install, unless `K2_REQUIRE_REAL` is set: then that is a failure.
+//! install, unless `K2_REQUIRE_REAL`, of a browser `K2_REQUIRE_BROWSER`, is set: then that is a failure.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What makes a missing program a failure.
-const REQUIRED: &str = "K2_REQUIRE_REAL";
+const REAL: &str = "K2_REQUIRE_REAL";
+/// The same of a browser, which is larger than all the others together.
+const BROWSER: &str = "K2_REQUIRE_BROWSER";
 
 /// Whether it went well; if not, it is said, and a failure where that is asked for.
 pub(crate) fn or_skipped<T>(outcome: &Result<T, String>) -> bool {
+    or_skipped_unless(REAL, outcome)
+}
+
+/// The same of a browser.
+#[allow(dead_code, reason = "only one of the tests' programs looks at pages")]
+pub(crate) fn browser_or_skipped<T>(outcome: &Result<T, String>) -> bool {
+    or_skipped_unless(BROWSER, outcome)
+}
+
+fn or_skipped_unless<T>(required: &str, outcome: &Result<T, String>) -> bool {
     match outcome {
         Ok(_) => true,
-        Err(why) if std::env::var_os(REQUIRED).is_some() => panic!("{REQUIRED} is set: {why}"),
+        Err(why) if std::env::var_os(required).is_some() => panic!("{required} is set: {why}"),
         Err(why) => {
             eprintln!("skipped: {why}");
             false

@@ -41,11 +41,11 @@ pub(crate) fn engine(revision: Option<&str>, here: &Path) -> anyhow::Result<Path
     Ok(built)
 }
 
-/// Where this branch left main, or, on main, the commit before.
+/// Where this branch left main, or, on main, the commit before; this one where no other is known, as in a shallow clone.
 fn usual() -> anyhow::Result<String> {
     let head = git(&["rev-parse", "HEAD"])?;
     let left = git(&["merge-base", "HEAD", "origin/main"]).ok().filter(|left| *left != head);
-    left.map_or_else(|| git(&["rev-parse", "HEAD~1"]), Ok)
+    Ok(left.or_else(|| git(&["rev-parse", "--verify", "HEAD~1"]).ok()).unwrap_or(head))
 }
 
 /// Whether nothing that the engine is made of has changed since.
