@@ -94,10 +94,16 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Misconfigured>() || error.downcast_ref::<SimError>().is_some_and(SimError::is_usage)
 }
 
+/// Lines that may wait for a slow terminal. All their places are in memory from the start: the usual 128,000 took 4 MiB.
+const MAX_LOG_LINES: usize = 16_384;
+
 /// Log lines are written by a thread of their own: a slow terminal must not stop a pinned core.
 fn start_log(format: LogFormat, level: LevelFilter) -> (WorkerGuard, ErrorCounter) {
-    let (writer, guard): (NonBlocking, _) =
-        NonBlockingBuilder::default().lossy(true).thread_name("k2-log").finish(std::io::stderr());
+    let (writer, guard): (NonBlocking, _) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(MAX_LOG_LINES)
+        .thread_name("k2-log")
+        .finish(std::io::stderr());
     let dropped = writer.error_counter();
     let log = tracing_subscriber::fmt().with_writer(writer).with_max_level(level).with_target(false);
     match format {
