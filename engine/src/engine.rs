@@ -57,7 +57,7 @@ pub struct Engine {
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
     keeper: Keeper,
-    /// Wakes feed cores that oversleep, to the end.
+    /// Tells of feed cores that do not run, to the end.
     _watch: Watch,
     /// Ends with the engine.
     _repairer: Option<Repairer>,
@@ -139,7 +139,7 @@ impl Engine {
             )?);
         }
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
-        let pulses: Vec<_> = plan.feed.iter().map(|_| Pulse::default()).collect();
+        let pulses: Vec<_> = plan.feed.iter().map(|_| Pulse::none()).collect();
         let mut dealt = roster.assignments();
         let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
