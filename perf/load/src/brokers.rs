@@ -3,10 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
-use k2_real::{Server, free_address};
+use k2_real::{Said, Server, free_address};
 use serde::Serialize;
-
-use crate::child::Said;
 
 /// Which broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]

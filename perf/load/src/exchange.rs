@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use k2_real::engine;
+use k2_real::{Said, engine};
 use serde::Serialize;
 
-use crate::child::Said;
 use crate::setting::Arrivals;
 
 /// One that runs.

@@ -6,14 +6,13 @@
 //! | `setting` | what is varied |
 //! | `point` | one run of one combination: its course, and what is measured |
 //! | `subject`, `halves` | the program that does the work; which CPUs it has for itself |
-//! | `exchange`, `brokers`, `topics`, `child` | what it works between |
+//! | `exchange`, `brokers`, `topics` | what it works between |
 //! | `reader`, `sent` | its records, and how long after their trades were to be sent they are there |
 //! | `own` | what the engine says of itself |
 //! | `noise` | what the machine does besides |
 //! | `table` | what the repeats come to, and how the subjects stand to each other |
 
 mod brokers;
-mod child;
 mod exchange;
 mod halves;
 mod noise;

@@ -9,17 +9,20 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Killed when dropped.
-pub(crate) struct Said {
+pub struct Said {
     child: Child,
     /// What followed each of the words that were waited for.
-    pub(crate) words: Vec<String>,
+    pub words: Vec<String>,
     /// Reads on, so that it need not wait for us.
     rest: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Said {
     /// Starts it, and waits for a line that begins with each of these words, in their order.
-    pub(crate) fn start(mut command: Command, wanted: &[&str]) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If it does not start, or ends without having said them.
+    pub fn start(mut command: Command, wanted: &[&str]) -> anyhow::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let child = command.spawn().with_context(|| format!("{command:?}"))?;
         let mut said = Said { child, words: Vec::new(), rest: None };
@@ -34,7 +37,10 @@ impl Said {
     }
 
     /// Asks it to end, and returns the lines that it has said since.
-    pub(crate) fn stop(mut self) -> anyhow::Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn stop(mut self) -> anyhow::Result<Vec<String>> {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM)?;
         self.child.wait()?;
         let rest = self.rest.take().context("it was not started")?;
