@@ -184,6 +184,9 @@ impl ProducerSettings {
         let mut config = self.any_client_config();
         config.log_level = RDKafkaLogLevel::Warning;
         config.set("group.id", "k2-feed-resume").set("enable.auto.commit", "false").set("auto.offset.reset", "error");
+        // What it reads ahead stays with the process: by librdkafka's own limit of 64 MiB, 123,000 records took 66 MiB.
+        config.set("queued.max.messages.kbytes", "2048").set("fetch.max.bytes", "2097152");
+        config.set("fetch.message.max.bytes", "524288");
         config
     }
 
