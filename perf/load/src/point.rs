@@ -87,7 +87,7 @@ pub(crate) fn run(
     run_for: Duration,
 ) -> anyhow::Result<Measured> {
     let noise = noise::watch();
-    let topics = Topics::create(&broker.servers, number)?;
+    let topics = Topics::create(broker, number)?;
     let exchange = Exchange::start(&programs.engine, &setting.rate, &setting.arrivals)?;
     let reads_all = setting.per_second().is_some() && broker.kind == Kind::Real;
     let reader = Reader::start(&broker.servers, &topics.normalized, PARTITIONS, reads_all)?;

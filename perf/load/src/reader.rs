@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, anyhow, bail};
 use hdrhistogram::Histogram;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::sent;
@@ -97,7 +99,11 @@ fn read(consumer: &BaseConsumer, shared: &Shared, reads_all: bool) -> anyhow::Re
     let mut seen = Seen { latency: histogram()?, first: histogram()?, last: histogram()? };
     while !shared.is_over.load(Ordering::Relaxed) {
         let Some(message) = consumer.poll(POLL) else { continue };
-        let message = message.context("the reader")?;
+        let message = match message {
+            // Nobody has written to it yet, and then it is made.
+            Err(error) if is_unknown_topic(&error) => continue,
+            message => message.context("the reader")?,
+        };
         shared.first.get_or_init(Instant::now);
         if !reads_all {
             consumer.unassign()?;
@@ -111,6 +117,12 @@ fn read(consumer: &BaseConsumer, shared: &Shared, reads_all: bool) -> anyhow::Re
         }
     }
     Ok(seen)
+}
+
+fn is_unknown_topic(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    let unknown = [UnknownPartition, UnknownTopic, UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code))
 }
 
 impl Seen {
