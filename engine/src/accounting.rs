@@ -1,6 +1,7 @@
 //! What became of everything: every frame and every record is in exactly one column.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -39,6 +40,16 @@ impl Records {
     /// What is in a column that does not change any more, and what waits on disk.
     fn settled(&self) -> u64 {
         self.acked + self.failed + self.dropped + self.spilled
+    }
+
+    /// Whether every record is in exactly one column.
+    pub fn holds(&self) -> bool {
+        self.committed == self.settled() + self.in_flight
+    }
+
+    /// Whether nothing was lost, and nothing is under way.
+    pub fn is_complete(&self) -> bool {
+        self.failed + self.dropped + self.spilled + self.in_flight == 0
     }
 }
 
@@ -85,24 +96,17 @@ impl Accounting {
 
     /// The columns of all topics of one kind. `in_flight` is what is in no other column.
     pub fn records(&self, kind: Kind) -> Records {
-        let mut sum = Records::default();
-        self.topics.values().filter(|(its, _)| *its == kind).for_each(|(_, records)| sum += *records);
-        sum
+        self.topics.values().filter(|(its, _)| *its == kind).map(|(_, records)| *records).sum()
     }
 
     /// All topics' records together.
     pub fn all_records(&self) -> Records {
-        let mut sum = Records::default();
-        self.topics.values().for_each(|(_, records)| sum += *records);
-        sum
+        self.topics.values().map(|(_, records)| *records).sum()
     }
 
     /// Whether every frame and every record is in exactly one column.
     pub fn holds(&self) -> bool {
-        let frames = self.feed.frames;
-        frames.received == frames.decoded + frames.control + frames.rejected
-            && self.topics.values().all(|(_, records)| records.committed == records.settled() + records.in_flight)
-            && self.producer.holds()
+        self.feed.frames.holds() && self.topics.values().all(|(_, records)| records.holds()) && self.producer.holds()
     }
 
     /// Whether what the broker refused is all that did not arrive, and arrived as dead letters.
@@ -114,8 +118,7 @@ impl Accounting {
 
     /// Whether nothing was lost, and nothing is under way: what exit code 0 promises.
     pub fn is_complete(&self) -> bool {
-        let sum = self.all_records();
-        self.holds() && sum.failed + sum.dropped + sum.spilled + sum.in_flight == 0
+        self.holds() && self.all_records().is_complete()
     }
 }
 
@@ -128,6 +131,15 @@ impl AddAssign for Records {
         self.dropped += other.dropped;
         self.spilled += other.spilled;
         self.in_flight += other.in_flight;
+    }
+}
+
+impl Sum for Records {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Records::default(), |mut sum, records| {
+            sum += records;
+            sum
+        })
     }
 }
 

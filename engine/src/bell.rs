@@ -59,17 +59,13 @@ impl Bell {
         self.sleeping.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !has_work() {
-            self.wait(longest);
+            self.doze(longest);
         }
         self.sleeping.store(false, Ordering::Relaxed);
     }
 
     /// Sleeps for so long without being woken by [`Self::ring`]: only what writes to [`Self::fd`] does.
     pub fn doze(&self, longest: Duration) {
-        self.wait(longest);
-    }
-
-    fn wait(&self, longest: Duration) {
         let mut polled = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
         let rung = ppoll(&mut polled, Some(TimeSpec::from_duration(longest)), None);
         if rung.is_ok_and(|count| count > 0) {

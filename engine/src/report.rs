@@ -3,7 +3,7 @@
 mod counts;
 
 use std::fs::File;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -206,12 +206,8 @@ impl Report {
         if let Some(verify) = verify {
             report["verify"] = verify;
         }
-        let write = |name: &str, bytes: &[u8]| -> anyhow::Result<()> {
-            let path = folder.join(name);
-            let mut file = File::create(&path).map(BufWriter::new).with_context(|| path.display().to_string())?;
-            file.write_all(bytes).and_then(|()| file.flush()).with_context(|| path.display().to_string())
-        };
-        write(REPORT_FILE, format!("{report:#}\n").as_bytes())
+        let path = folder.join(REPORT_FILE);
+        std::fs::write(&path, format!("{report:#}\n")).with_context(|| path.display().to_string())
     }
 }
 

@@ -20,6 +20,13 @@ pub struct Frames {
     pub rejected: u64,
 }
 
+impl Frames {
+    /// Whether every message is in exactly one column.
+    pub fn holds(&self) -> bool {
+        self.received == self.decoded + self.control + self.rejected
+    }
+}
+
 /// What became of gaps: `gaps = repaired + filled + given_up`, and those that are being repaired.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Repairs {

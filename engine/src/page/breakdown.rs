@@ -32,7 +32,13 @@ pub fn means(settings: &[Setting]) -> anyhow::Result<Markup> {
     let height = AROUND + BAR_HEIGHT * settings.len() as u32;
     let drawn = chart((WIDTH, height), "The mean of each hop, behind each other", |area| {
         let x = Axis::numbers(most / unit_ns, 8);
-        let mut panel = panel(area, &format!("mean, {unit}"), &x, &rows(settings.len(), settings), SUMS)?;
+        let mut panel = panel(
+            area,
+            &format!("mean, {unit}"),
+            &x,
+            &rows(settings.iter().map(|setting| setting.name.clone())),
+            SUMS,
+        )?;
         for (place, setting) in settings.iter().enumerate() {
             let row = (settings.len() - 1 - place) as f64;
             let mut at = 0.0;
@@ -74,7 +80,7 @@ pub fn spread(settings: &[Setting]) -> anyhow::Result<Markup> {
     let row_height = ROW_HEIGHT * settings.len().max(1) as u32;
     let height = AROUND + row_height * Hop::ALL.len() as u32;
     let drawn = chart((WIDTH, height), "p50 to p99 of each hop", |area| {
-        let y = hop_rows();
+        let y = rows(Hop::ALL.iter().map(Hop::to_string));
         let mut panel =
             panel(area, "p50 to p99 (bar) and p99.9 (line), log scale", &Axis::times(least, most), &y, SUMS)?;
         let part = 0.8 / settings.len() as f64;
@@ -113,16 +119,10 @@ fn bar(panel: &mut Panel, (low, high): (f64, f64), [p50, p99, p99_9]: [Option<f6
     Ok(())
 }
 
-/// A row for each setting, the first above.
-fn rows(count: usize, settings: &[Setting]) -> Axis {
-    let named = settings.iter().rev().enumerate().map(|(row, setting)| (row as f64 + 0.5, setting.name.clone()));
-    Axis { from: 0.0, to: count as f64, named: named.collect(), unnamed: Vec::new() }
-}
-
-/// A row for each hop, the first above.
-fn hop_rows() -> Axis {
-    let named = Hop::ALL.into_iter().rev().enumerate().map(|(row, hop)| (row as f64 + 0.5, hop.to_string()));
-    Axis { from: 0.0, to: Hop::ALL.len() as f64, named: named.collect(), unnamed: Vec::new() }
+/// A row for each name, the first above.
+fn rows(names: impl DoubleEndedIterator<Item = String>) -> Axis {
+    let named: Vec<_> = names.rev().enumerate().map(|(row, name)| (row as f64 + 0.5, name)).collect();
+    Axis { from: 0.0, to: named.len() as f64, named, unnamed: Vec::new() }
 }
 
 /// The unit in which a time has one to three digits, and how many nanoseconds it has.
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_first_setting_and_hop_are_above() {
-        let rows = hop_rows();
+        let rows = rows(Hop::ALL.iter().map(Hop::to_string));
         assert_eq!(rows.named.last(), Some(&(6.5, "recv".to_string())));
         assert_eq!(rows.named[0], (0.5, "total".to_string()));
     }

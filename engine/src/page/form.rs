@@ -118,26 +118,16 @@ pub struct Standing {
 impl Accounting {
     /// All records together.
     pub fn all(&self) -> Records {
-        let mut sum = Records::default();
-        self.topics.values().for_each(|topic| sum += topic.records);
-        sum
+        self.topics.values().map(|topic| topic.records).sum()
     }
 
     /// Whether every frame and every record is in exactly one column, by these figures and by what the engine found.
     pub fn holds(&self) -> bool {
-        let Frames { received, decoded, control, rejected } = self.frames;
-        let is_even = |records: &Records| {
-            let Records { committed, recovered: _, acked, failed, dropped, spilled, in_flight } = *records;
-            committed == acked + failed + dropped + spilled + in_flight
-        };
-        self.broken == 0
-            && received == decoded + control + rejected
-            && self.topics.values().all(|topic| is_even(&topic.records))
+        self.broken == 0 && self.frames.holds() && self.topics.values().all(|topic| topic.records.holds())
     }
 
     /// Whether nothing was lost, and nothing is under way.
     pub fn is_complete(&self) -> bool {
-        let Records { failed, dropped, spilled, in_flight, .. } = self.all();
-        self.holds() && failed + dropped + spilled + in_flight == 0
+        self.holds() && self.all().is_complete()
     }
 }

@@ -67,44 +67,30 @@ impl Counts {
     /// What came to it after `before`; both are since the start.
     pub fn after(&self, before: &Counts) -> Self {
         // A frame for which there is no room is taken back and comes again, so a count may be one less for a moment.
-        let came = |count: fn(&Counts) -> u64| count(self).saturating_sub(count(before));
-        Counts {
-            end_s: self.end_s,
-            frames: came(|counts| counts.frames),
-            rejected: came(|counts| counts.rejected),
-            trades: came(|counts| counts.trades),
-            acked_trades: came(|counts| counts.acked_trades),
-            acked_records: came(|counts| counts.acked_records),
-            failed: came(|counts| counts.failed),
-            dropped: came(|counts| counts.dropped),
-            gaps: came(|counts| counts.gaps),
-            missing: came(|counts| counts.missing),
-            repaired: came(|counts| counts.repaired),
-            reconnects: came(|counts| counts.reconnects),
-            ring_full: came(|counts| counts.ring_full),
-            spilled: self.spilled,
-            in_flight: self.in_flight,
-        }
+        self.each_with(before, u64::saturating_sub)
     }
 
     /// This interval and the one that follows it, as one.
     pub fn and(&self, next: &Counts) -> Self {
+        next.each_with(self, |next, this| next + this)
+    }
+
+    /// With each of the counts put together with that of another; what is there at the end is this one's.
+    fn each_with(&self, other: &Counts, of: impl Fn(u64, u64) -> u64) -> Self {
         Counts {
-            end_s: next.end_s,
-            frames: self.frames + next.frames,
-            rejected: self.rejected + next.rejected,
-            trades: self.trades + next.trades,
-            acked_trades: self.acked_trades + next.acked_trades,
-            acked_records: self.acked_records + next.acked_records,
-            failed: self.failed + next.failed,
-            dropped: self.dropped + next.dropped,
-            gaps: self.gaps + next.gaps,
-            missing: self.missing + next.missing,
-            repaired: self.repaired + next.repaired,
-            reconnects: self.reconnects + next.reconnects,
-            ring_full: self.ring_full + next.ring_full,
-            spilled: next.spilled,
-            in_flight: next.in_flight,
+            frames: of(self.frames, other.frames),
+            rejected: of(self.rejected, other.rejected),
+            trades: of(self.trades, other.trades),
+            acked_trades: of(self.acked_trades, other.acked_trades),
+            acked_records: of(self.acked_records, other.acked_records),
+            failed: of(self.failed, other.failed),
+            dropped: of(self.dropped, other.dropped),
+            gaps: of(self.gaps, other.gaps),
+            missing: of(self.missing, other.missing),
+            repaired: of(self.repaired, other.repaired),
+            reconnects: of(self.reconnects, other.reconnects),
+            ring_full: of(self.ring_full, other.ring_full),
+            ..*self
         }
     }
 }

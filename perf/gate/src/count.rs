@@ -10,6 +10,7 @@ use k2_feed::ws::deframe::Deframer;
 
 /// Something that is done for each trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub(crate) enum What {
     Deframe,
     DecodeEncode,
@@ -19,20 +20,11 @@ pub(crate) enum What {
 impl What {
     pub(crate) const ALL: [What; 3] = [What::Deframe, What::DecodeEncode, What::Feed];
 
-    /// Its name in the budget.
+    /// Its name in the budget, and on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             What::Deframe => "deframe",
             What::DecodeEncode => "decode_encode",
-            What::Feed => "feed",
-        }
-    }
-
-    /// Its name on the command line.
-    pub(crate) fn argument(self) -> &'static str {
-        match self {
-            What::Deframe => "deframe",
-            What::DecodeEncode => "decode-encode",
             What::Feed => "feed",
         }
     }

@@ -45,7 +45,7 @@ fn instructions(what: What) -> anyhow::Result<f64> {
 fn collected(what: What, passes: usize) -> anyhow::Result<u64> {
     let mut command = Command::new("valgrind");
     command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(std::env::current_exe()?);
-    command.args(["count", what.argument(), &passes.to_string()]);
+    command.args(["count", what.name(), &passes.to_string()]);
     let output = command.stdin(Stdio::null()).output().context("valgrind does not start: install it")?;
     let said = String::from_utf8_lossy(&output.stderr);
     let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use k2_feed::latency::Hop;
-use k2_feed::page::difference::{Blocks, SEED, compare};
+use k2_feed::page::difference::{Blocks, Ratio, SEED, compare};
 use k2_feed::page::read::Run;
 
 use crate::check::{Check, Verdict};
@@ -65,18 +65,14 @@ fn one(engine: &Path, others: &Path, args: &Tails, folder: &Path) -> anyhow::Res
 /// Whether a hop has grown.
 fn judge(hop: Hop, before: &[Run], after: &[Run], args: &Tails) -> Vec<Check> {
     let blocks = |runs: &[Run]| {
-        let of =
-            |run: &Run| run.intervals.iter().map(|interval| interval.hops[hop as usize].clone()).collect::<Vec<_>>();
-        let times: Vec<_> = runs.iter().map(of).collect();
-        Blocks::of(&times.iter().map(|run| run.iter().collect()).collect::<Vec<_>>())
+        let times = runs.iter().map(|run| run.intervals.iter().map(|interval| &interval.hops[hop as usize]).collect());
+        Blocks::of(&times.collect::<Vec<_>>())
     };
     let ratios = compare(&blocks(before), &blocks(after), QUANTILES.map(|(quantile, _)| quantile), SEED);
     let checks = QUANTILES.iter().zip(ratios).zip([args.p99, args.p99_9]);
     let check = |(((_, name), ratio), allowed): ((&(f64, &str), Result<_, _>), f64)| {
         let (measured, verdict) = match ratio {
-            Ok(k2_feed::page::difference::Ratio { ratio, low, high }) => {
-                (format!("{ratio:.2} ({low:.2} to {high:.2})"), verdict(low, allowed))
-            }
+            Ok(Ratio { ratio, low, high }) => (format!("{ratio:.2} ({low:.2} to {high:.2})"), verdict(low, allowed)),
             Err(_) => ("-".into(), Verdict::Unknown),
         };
         Check { name: format!("{} {name}", hop.name()), measured, allowed: format!("{allowed:.2}"), verdict }

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use k2_feed::machine::Machine;
 use serde::Serialize;
 
@@ -49,7 +49,7 @@ use subject::Programs;
 struct Args {
     /// Who does the work: the engine, the same job as it is usually written, or the least that has to be done.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "engine")]
-    subjects: Vec<Own>,
+    subjects: Vec<Subject>,
     /// One more: a command that takes the K2_* variables of the environment, by sh. May be given several times.
     #[arg(long, value_name = "COMMAND")]
     command: Vec<String>,
@@ -86,14 +86,6 @@ struct Args {
     /// The engine [default: it is built].
     #[arg(long, value_name = "FILE")]
     engine: Option<PathBuf>,
-}
-
-/// The programs of this repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Own {
-    Engine,
-    Conventional,
-    Floor,
 }
 
 /// All that was measured.
@@ -162,9 +154,9 @@ fn programs(args: &Args) -> anyhow::Result<Programs> {
     }
     let mut packages = vec![env!("CARGO_PKG_NAME")];
     packages.extend(args.subjects.iter().filter_map(|subject| match subject {
-        Own::Engine => None,
-        Own::Conventional => Some("k2-conventional"),
-        Own::Floor => Some("k2-floor"),
+        Subject::Conventional => Some("k2-conventional"),
+        Subject::Floor => Some("k2-floor"),
+        Subject::Engine | Subject::Command(_) => None,
     }));
     let engine = k2_real::engine::build(&packages)?;
     Ok(Programs { folder: engine.parent().context("it is in no folder")?.to_path_buf(), engine })
@@ -172,12 +164,8 @@ fn programs(args: &Args) -> anyhow::Result<Programs> {
 
 /// Every combination, subjects and brokers next to each other.
 fn points(args: &Args) -> Vec<Point> {
-    let own = args.subjects.iter().map(|subject| match subject {
-        Own::Engine => Subject::Engine,
-        Own::Conventional => Subject::Conventional,
-        Own::Floor => Subject::Floor,
-    });
-    let subjects: Vec<_> = own.chain(args.command.iter().cloned().map(Subject::Command)).collect();
+    let subjects: Vec<_> =
+        args.subjects.iter().cloned().chain(args.command.iter().cloned().map(Subject::Command)).collect();
     let mut settings = vec![Setting::default()];
     vary(&mut settings, &args.rates, |setting, rate| setting.rate.clone_from(rate));
     vary(&mut settings, &args.arrivals, |setting, arrivals| setting.arrivals.clone_from(arrivals));

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use hdrhistogram::Histogram;
+use k2_feed::clock::unix_now_ns;
+use k2_feed::page::figures::Times;
 use serde::Serialize;
 
 use crate::brokers::{Broker, Kind};
 use crate::exchange::{Exchange, Lateness};
 use crate::noise::{self, Noise};
 use crate::own::{self, Own};
-use crate::reader::{Reader, Window, unix_ns};
+use crate::reader::{Reader, Window};
 use crate::setting::{Setting, Subject};
 use crate::subject::{Programs, Running};
 use crate::topics::{PARTITIONS, Topics};
@@ -68,6 +70,13 @@ impl Quantiles {
         let at = |quantile| histogram.value_at_quantile(quantile);
         Quantiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max: histogram.max() }
     }
+
+    /// The longest in place of those that there are too few times for.
+    pub(crate) fn of_times(times: &Times) -> Self {
+        let max = times.max().unwrap_or(0);
+        let at = |quantile| times.quantile(quantile).unwrap_or(max);
+        Quantiles { p50: at(0.5), p99: at(0.99), p99_9: at(0.999), max }
+    }
 }
 
 impl Measured {
@@ -95,7 +104,7 @@ pub(crate) fn run(
     let mut running = programs.start(setting, &exchange, broker, &topics, &folder.join("run"))?;
     let first = wait_for_first(&reader, &mut running)?;
 
-    let from_ns = unix_ns() + WARM_UP.as_nanos() as i64;
+    let from_ns = unix_now_ns() + WARM_UP.as_nanos() as i64;
     reader.measure(Window { from_ns, to_ns: from_ns + run_for.as_nanos() as i64 });
     std::thread::sleep(WARM_UP);
     let (started, count, cpu) = (Instant::now(), reader.count()?, running.cpu_time()?);

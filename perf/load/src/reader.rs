@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use hdrhistogram::Histogram;
+use k2_feed::clock::unix_now_ns;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
@@ -127,7 +128,7 @@ fn is_unknown_topic(error: &KafkaError) -> bool {
 
 impl Seen {
     fn note(&mut self, sent: i64, window: &Window) {
-        let took = u64::try_from(unix_ns() - sent).unwrap_or(0).max(1);
+        let took = u64::try_from(unix_now_ns() - sent).unwrap_or(0).max(1);
         self.latency.saturating_record(took);
         let quarter = (window.to_ns - window.from_ns) / 4;
         if sent < window.from_ns + quarter {
@@ -142,9 +143,4 @@ impl Seen {
         const MARGIN_NS: u64 = 1_000_000;
         self.last.value_at_quantile(0.5) > 2 * self.first.value_at_quantile(0.5) + MARGIN_NS
     }
-}
-
-/// The time of day in nanoseconds since 1970.
-pub(crate) fn unix_ns() -> i64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }

@@ -39,7 +39,7 @@ impl Default for Setting {
 }
 
 /// Who does the work.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Subject {
     /// `k2-feed run`.
     Engine,
@@ -48,6 +48,7 @@ pub(crate) enum Subject {
     /// `perf/floor`.
     Floor,
     /// Any program that takes the environment of the engine.
+    #[value(skip)]
     Command(String),
 }
 
