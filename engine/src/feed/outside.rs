@@ -127,6 +127,7 @@ impl Outside for Here {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.waits.has_more();
         glommio::spawn_local(task).detach();
     }
 

@@ -40,8 +40,8 @@ pub struct Waits {
     timers: RefCell<BinaryHeap<Reverse<Timer>>>,
     /// When the others had their last turn.
     turn_began: Cell<Nanos>,
-    /// Times that a task gave its turn away although it had more to do.
-    yields: Cell<u64>,
+    /// Times that a task gave its turn away although it had more to do, and tasks that were started.
+    unfinished: Cell<u64>,
     is_over: Cell<bool>,
 }
 
@@ -77,7 +77,7 @@ impl Waits {
             sockets: RefCell::default(),
             timers: RefCell::default(),
             turn_began: Cell::new(Nanos::now()),
-            yields: Cell::new(0),
+            unfinished: Cell::new(0),
             is_over: Cell::new(false),
         })
     }
@@ -85,17 +85,16 @@ impl Waits {
     /// Waits until [`Self::end`]; to be run as a task of its own.
     pub async fn keep(&self) {
         loop {
-            let before = self.yields.get();
+            let before = self.unfinished.get();
             yield_now().await;
             if self.is_over.get() {
                 return;
             }
             let now = Nanos::now();
             self.turn_began.set(now);
-            let has_work = self.yields.get() != before;
-            self.wake_due(now);
+            let longest = self.wake_due(now, before);
             if self.wait == Wait::Park {
-                self.wake_ready(if has_work { Duration::ZERO } else { self.until_due(now) });
+                self.wake_ready(longest);
             }
         }
     }
@@ -130,26 +129,32 @@ impl Waits {
 
     /// Gives the others their turn.
     async fn give_turn(&self) {
-        self.yields.set(self.yields.get() + 1);
+        self.has_more();
         yield_now().await;
     }
 
-    /// Wakes the tasks whose time has come.
-    fn wake_due(&self, now: Nanos) {
+    /// Notes that something is to be done that nothing here would wake: a task has just been started, say.
+    pub fn has_more(&self) {
+        self.unfinished.set(self.unfinished.get() + 1);
+    }
+
+    /// Wakes the tasks whose time has come. Returns how long nothing is to be done: no time if one is woken, or if one has
+    /// more to do than it had when [`Self::unfinished`] was `before`.
+    fn wake_due(&self, now: Nanos, before: u64) -> Duration {
         let mut timers = self.timers.borrow_mut();
+        let mut has_work = self.unfinished.get() != before;
         while let Some(Reverse(timer)) = timers.peek()
             && timer.at <= now
         {
             if let Some(Reverse(timer)) = timers.pop() {
                 timer.waker.wake();
+                has_work = true;
             }
         }
-    }
-
-    /// How long nothing is due; none if a task has just been woken.
-    fn until_due(&self, now: Nanos) -> Duration {
-        let next = self.timers.borrow().peek().map(|Reverse(timer)| timer.at.time_since(now));
-        next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)
+        if has_work {
+            return Duration::ZERO;
+        }
+        timers.peek().map_or(LONGEST_SLEEP, |Reverse(next)| next.at.time_since(now).min(LONGEST_SLEEP))
     }
 
     /// Sleeps until a socket is ready, but no longer than this, and wakes the tasks that wait for it.
