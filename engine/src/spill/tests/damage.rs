@@ -121,9 +121,12 @@ proptest! {
         let file = write(folder.path(), [payload(40), payload(50)]).remove(0);
         let before = fs::read(&file).unwrap();
         let keep = keep.min(before.len());
-        fs::write(&file, [&before[..keep], &bytes].concat()).unwrap();
+        let after = [&before[..keep], &bytes].concat();
+        fs::write(&file, &after).unwrap();
         let (records, _) = recovered(folder.path());
-        let whole = places(&before).iter().filter(|place| place.end <= keep).count();
+        // What follows may happen to be what was there.
+        let same = before.iter().zip(&after).take_while(|(before, after)| before == after).count();
+        let whole = places(&before).iter().filter(|place| place.end <= same).count();
         prop_assert_eq!(records, [payload(40), payload(50)][..whole].to_vec());
     }
 }
