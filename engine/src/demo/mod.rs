@@ -201,6 +201,8 @@ fn watch(
     loop {
         let interrupted = signals.wait(LOOK).is_some();
         let sent = simulators.iter().map(|(_, simulator)| simulator.progress().sent).sum();
+        // Who was cut off at the end is yet to be shown what it missed: once it is back, an exchange is not done before that.
+        let all_back = simulators.iter().all(|(_, simulator)| simulator.progress().recovery.waiting == 0);
         let is_done = simulators.iter().all(|(_, simulator)| simulator.is_done());
         let verified = verifier.verified();
         let began = *market_began.get_or_insert_with(Instant::now);
@@ -213,7 +215,7 @@ fn watch(
         if verified > moved.1 || !is_done && all_trade {
             moved = (Instant::now(), verified);
         }
-        let all_out = is_done && verified >= sent;
+        let all_out = all_back && is_done && verifier.is_level();
         if interrupted || all_out || engine.has_failed() || moved.0.elapsed() > PATIENCE {
             return Finished { elapsed: began.elapsed(), interrupted };
         }

@@ -18,7 +18,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::compare::{self, Listed};
 use crate::clock::unix_now_ns;
 use crate::latency::histogram;
-use crate::sim::LedgerReader;
+use crate::sim::{Counts, LedgerReader};
 pub(super) use book::Raw;
 use book::{Book, Fault, Finding};
 
@@ -46,7 +46,7 @@ pub(super) struct Verifier {
 
 struct Shared {
     /// By feed.
-    verified: Vec<Arc<AtomicU64>>,
+    counts: Vec<Arc<Counts>>,
     faults: AtomicU64,
     stop: AtomicBool,
 }
@@ -102,7 +102,7 @@ impl Verifier {
         }
         consumer.assign(&assignment)?;
         let shared = Arc::new(Shared {
-            verified: feeds.iter().map(|feed| feed.ledger.verified()).collect(),
+            counts: feeds.iter().map(|feed| feed.ledger.counts()).collect(),
             faults: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
@@ -118,7 +118,12 @@ impl Verifier {
 
     /// Trades found on both topics so far, and compared.
     pub(super) fn verified(&self) -> u64 {
-        self.shared.verified.iter().map(|verified| verified.load(Ordering::Acquire)).sum()
+        self.shared.counts.iter().map(|counts| counts.verified()).sum()
+    }
+
+    /// Whether every frame that has been sent so far was found, with all its trades.
+    pub(super) fn is_level(&self) -> bool {
+        self.shared.counts.iter().all(|counts| counts.are_level())
     }
 
     /// Discrepancies so far.
@@ -167,8 +172,10 @@ struct Feed {
     /// By the exchange's symbol.
     places: HashMap<String, usize>,
     ledger: LedgerReader,
-    /// Trades found on both topics, right or not.
+    /// Frames found on the topics where they belong.
     settled: u64,
+    /// Trades found on both topics, right or not.
+    found: u64,
 }
 
 impl Feed {
@@ -176,7 +183,7 @@ impl Feed {
         let Judged { topic, topic_raw, symbols, ledger, raw } = feed;
         let places = symbols.iter().enumerate().map(|(place, listed)| (listed.symbol.clone(), place)).collect();
         let books = symbols.into_iter().map(|listed| Book::new(listed, raw)).collect();
-        Feed { topic, topic_raw, reader, books, places, ledger, settled: 0 }
+        Feed { topic, topic_raw, reader, books, places, ledger, settled: 0, found: 0 }
     }
 
     fn side(&self, topic: &str) -> Option<Side> {
@@ -211,7 +218,8 @@ impl Feed {
         let mut right = 0;
         while let Some(settled) = self.books[place].settle() {
             right += settled.right;
-            self.settled += settled.trades;
+            self.settled += 1;
+            self.found += settled.trades;
             if let Ok(batch) = Rc::try_unwrap(settled.batch) {
                 self.ledger.give_back(batch);
             }
@@ -255,26 +263,35 @@ impl Work {
                 if let Some((due_ns, trades)) = finding.frame {
                     self.measure(due_ns, trades, seen_at, compare::received_ns(message));
                 }
-                self.verdict.seen += self.feeds[index].settle(place);
+                self.settle(index, place);
                 self.verdict.raw_again += u64::from(finding.again);
-                self.shared.verified[index].store(self.feeds[index].settled, Ordering::Release);
                 finding.faults.into_iter().for_each(|fault| self.fault(fault));
             }
             Err(what) => self.fault(Fault::Mismatched(format!("{}: {what}", message.topic()))),
         }
     }
 
+    /// Strikes off a book of a feed what is found.
+    fn settle(&mut self, index: usize, place: usize) {
+        let feed = &mut self.feeds[index];
+        self.verdict.seen += feed.settle(place);
+        self.shared.counts[index].note(feed.settled, feed.found);
+    }
+
     /// Takes in what the exchanges have sent meanwhile.
     fn note_sent(&mut self) {
-        for feed in &mut self.feeds {
-            while let Ok(batch) = feed.ledger.try_recv() {
+        for index in 0..self.feeds.len() {
+            while let Ok(batch) = self.feeds[index].ledger.try_recv() {
                 let batch = Rc::new(batch);
                 self.verdict.expected += batch.trades.len() as u64;
                 if let (None, Some(first)) = (self.warm_at_ns, batch.frames.first()) {
                     self.warm_at_ns = Some(first.due_unix_ns + self.warm_up_ns);
                 }
                 for (place, frame) in batch.frames.iter().enumerate() {
-                    feed.books[frame.symbol as usize].note(batch.clone(), place);
+                    let book = frame.symbol as usize;
+                    self.feeds[index].books[book].note(batch.clone(), place);
+                    // One that need not come is never looked at again.
+                    self.settle(index, book);
                 }
             }
         }

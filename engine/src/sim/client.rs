@@ -146,8 +146,8 @@ impl Client {
         } else {
             replies.iter().for_each(|reply| say(&self.hub, &self.connection, reply));
         }
-        self.hub.subscription_stands(connection, session);
         self.hub.changed();
+        self.hub.subscription_stands(connection, session);
     }
 
     fn exceeds_limit(&mut self) -> bool {

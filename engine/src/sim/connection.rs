@@ -58,6 +58,8 @@ pub(crate) struct Hub {
     numbered: AtomicU64,
     /// Changes whenever a connection or a subscription comes or goes.
     version: AtomicU64,
+    /// The version that the market's thread has attended to: everybody has been shown what was owed.
+    attended: AtomicU64,
     stopping: AtomicBool,
     market_over: AtomicBool,
     cut_asked: AtomicBool,
@@ -83,6 +85,7 @@ impl Hub {
             connections: Mutex::new(Vec::new()),
             numbered: AtomicU64::new(0),
             version: AtomicU64::new(1),
+            attended: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             market_over: AtomicBool::new(false),
             cut_asked: AtomicBool::new(false),
@@ -160,6 +163,16 @@ impl Hub {
 
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// The market's thread has attended to this version.
+    pub(crate) fn attended(&self, version: u64) {
+        self.attended.store(version, Ordering::Release);
+    }
+
+    /// Whether it has to everything that has changed.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.attended.load(Ordering::Acquire) == self.version()
     }
 
     pub(crate) fn is_market(&self, thread: Thread) {

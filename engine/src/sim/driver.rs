@@ -109,6 +109,7 @@ impl<S: Source> Driver<S> {
             if self.wire.refresh() {
                 self.source.resubscribe(&mut self.wire);
                 self.commit(clock.now_ns());
+                self.wire.note_attended();
             }
             let unwritten = self.wire.flush();
             let next = if self.finished {
@@ -143,6 +144,7 @@ impl<S: Source> Driver<S> {
             if self.wire.refresh() {
                 let subscribed = self.source.resubscribe(&mut self.wire);
                 self.commit(0);
+                self.wire.note_attended();
                 if subscribed >= wanted {
                     tracing::info!(subscribed, "market open");
                     return Some(*self.wire.hub().clock.get_or_init(Clock::start));

@@ -80,8 +80,37 @@ impl Batch {
 pub struct Ledger {
     batches: Sender<Batch>,
     spares: Receiver<Batch>,
-    verified: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     window: Option<u64>,
+}
+
+/// How far both ends are.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Frames handed over so far.
+    frames: AtomicU64,
+    /// Of them, those that the verifier expects no more of.
+    settled: AtomicU64,
+    /// Trades verified (or given up as lost) so far.
+    verified: AtomicU64,
+}
+
+impl Counts {
+    /// Whether the verifier expects no more of what was handed over.
+    pub fn are_level(&self) -> bool {
+        self.settled.load(Ordering::Acquire) >= self.frames.load(Ordering::Acquire)
+    }
+
+    /// Trades verified (or given up as lost) so far.
+    pub fn verified(&self) -> u64 {
+        self.verified.load(Ordering::Acquire)
+    }
+
+    /// To be told by the verifier: of so many frames no more is expected, and so many trades are verified, since the start.
+    pub fn note(&self, settled: u64, verified: u64) {
+        self.settled.store(settled, Ordering::Release);
+        self.verified.store(verified, Ordering::Release);
+    }
 }
 
 /// The verifier's end.
@@ -89,7 +118,7 @@ pub struct Ledger {
 pub struct LedgerReader {
     batches: Receiver<Batch>,
     spares: Sender<Batch>,
-    verified: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 }
 
 impl Ledger {
@@ -100,15 +129,15 @@ impl Ledger {
         let (batch_sender, batch_receiver) = bounded(batches.max(1));
         // One being filled and one being read beside those in the channel.
         let (spare_sender, spare_receiver) = bounded(batches.max(1) + 2);
-        let verified = Arc::new(AtomicU64::new(0));
-        let ledger = Self { batches: batch_sender, spares: spare_receiver, verified: Arc::clone(&verified), window };
-        (ledger, LedgerReader { batches: batch_receiver, spares: spare_sender, verified })
+        let counts = Arc::new(Counts::default());
+        let ledger = Self { batches: batch_sender, spares: spare_receiver, counts: Arc::clone(&counts), window };
+        (ledger, LedgerReader { batches: batch_receiver, spares: spare_sender, counts })
     }
 
     /// How many more trades may be sent when `sent` have been.
     pub(crate) fn room(&self, sent: u64) -> u64 {
         match self.window {
-            Some(window) => window.saturating_sub(sent.saturating_sub(self.verified.load(Ordering::Acquire))),
+            Some(window) => window.saturating_sub(sent.saturating_sub(self.counts.verified())),
             None => u64::MAX,
         }
     }
@@ -120,8 +149,13 @@ impl Ledger {
 
     /// Hands a batch over; gives it back if the channel stays full for so long. Without a reader it is dropped.
     pub(crate) fn hand_over(&self, batch: Batch, patience: Duration) -> Option<Batch> {
+        let frames = batch.frames.len() as u64;
         match self.batches.send_timeout(batch, patience) {
-            Ok(()) | Err(SendTimeoutError::Disconnected(_)) => None,
+            Ok(()) => {
+                self.counts.frames.fetch_add(frames, Ordering::Release);
+                None
+            }
+            Err(SendTimeoutError::Disconnected(_)) => None,
             Err(SendTimeoutError::Timeout(batch)) => Some(batch),
         }
     }
@@ -156,9 +190,9 @@ impl LedgerReader {
         let _ = self.spares.try_send(batch);
     }
 
-    /// The count of trades verified (or given up as lost) so far; the verifier adds to it.
-    pub fn verified(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.verified)
+    /// How far both ends are; the verifier is to say how far it is.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 }
 
@@ -171,8 +205,21 @@ mod tests {
         let (ledger, reader) = Ledger::new(4, Some(100));
         assert_eq!(ledger.room(0), 100);
         assert_eq!(ledger.room(100), 0);
-        reader.verified().store(40, Ordering::Release);
+        reader.counts().note(0, 40);
         assert_eq!(ledger.room(100), 40);
+    }
+
+    #[test]
+    fn both_ends_are_level_once_all_frames_are_settled() {
+        let (ledger, reader) = Ledger::new(4, None);
+        let counts = reader.counts();
+        assert!(counts.are_level());
+        let payload = 0..0;
+        let frame = SentFrame { symbol: 0, due_unix_ns: 0, payload, variants: 0..0, tells: 0..0, trades: 0..0 };
+        assert!(ledger.hand_over(Batch { frames: vec![frame], ..Batch::default() }, Duration::ZERO).is_none());
+        assert!(!counts.are_level());
+        counts.note(1, 0);
+        assert!(counts.are_level());
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use command::{SimulateArgs, parse_rate, simulate};
 pub use config::{Arrivals, Burst, Rate, Replay, SimError, SimulatorConfig, Speed, Stop};
 pub use dialect::{Pair, Rules};
 pub use fault::{Fault, Recovery, Struck, What, When};
-pub use ledger::{Batch, Ledger, LedgerReader, SentFrame, SentTrade};
+pub use ledger::{Batch, Counts, Ledger, LedgerReader, SentFrame, SentTrade};
 pub use meter::{Lateness, Progress, Summary};
 pub use recording::RecordingError;
 pub use simulator::{Simulator, start};

@@ -95,9 +95,11 @@ fn serve(socket: TcpStream, peer: std::net::SocketAddr, hub: &Arc<Hub>) -> io::R
         if let Some(greeting) = dialect.greeting(number) {
             say(hub, &connection, &greeting);
         }
-        hub.subscription_stands(number, &session);
         *lock(&connection.session) = Some(session);
         hub.changed();
+        if let Some(session) = lock(&connection.session).as_ref() {
+            hub.subscription_stands(number, session);
+        }
         let end = Client::new(web_socket, dialect, Arc::clone(&connection), Arc::clone(hub)).run();
         tracing::info!(connection = number, %peer, end, "disconnected");
     }

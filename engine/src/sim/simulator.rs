@@ -77,9 +77,10 @@ impl Simulator {
         self.hub.meter.progress(open, unwritten, self.hub.recoveries.so_far())
     }
 
-    /// Whether the count or the time is reached (or the recording over) and every byte written to its socket.
+    /// Whether the count or the time is reached (or the recording over), every byte is written to its socket, and everybody
+    /// who has subscribed was shown what the exchange shows first.
     pub fn is_done(&self) -> bool {
-        self.hub.meter.done.load(Ordering::Acquire)
+        self.hub.meter.done.load(Ordering::Acquire) && self.hub.is_attended()
     }
 
     /// Drops every TCP connection, as a failing network would: no close frame, nothing unsent is sent. It happens within

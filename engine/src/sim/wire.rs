@@ -65,6 +65,11 @@ impl Wire {
         true
     }
 
+    /// Notes that what changed up to the snapshot has been attended to.
+    pub(crate) fn note_attended(&self) {
+        self.hub.attended(self.version);
+    }
+
     /// Shows every subscriber's index with its session, and stages what is to be said on it. Both happen while the
     /// session is locked, so that a subscription is acknowledged before its first trade.
     pub(crate) fn for_each_session(

@@ -133,7 +133,7 @@ fn the_ledger_is_what_a_client_reads() {
     })
     .unwrap();
     let mut client = Client::subscribed(&simulator, "/stream", &["btcusdt@trade", "pepeusdt@trade"]);
-    let verified = reader.verified();
+    let counts = reader.counts();
     let mut seen = 0;
     while seen < count {
         let batch = reader.recv_timeout(PATIENCE).unwrap();
@@ -155,9 +155,9 @@ fn the_ledger_is_what_a_client_reads() {
             assert_eq!(sent.exchange_unix_ns, sent.due_unix_ns / 1_000_000 * 1_000_000);
         }
         seen += batch.trades.len();
-        let in_flight = simulator.progress().sent - verified.load(std::sync::atomic::Ordering::Acquire);
+        let in_flight = simulator.progress().sent - counts.verified();
         assert!(in_flight <= 1_000, "{in_flight} sent but not verified");
-        verified.store(seen as u64, std::sync::atomic::Ordering::Release);
+        counts.note(seen as u64, seen as u64);
         reader.give_back(batch);
     }
     assert_eq!(seen, count);

@@ -124,7 +124,8 @@ impl Recoveries {
 }
 
 impl Hub {
-    /// Notes whether trades are subscribed on a connection.
+    /// Notes whether trades are subscribed on a connection; to be called once the market's thread knows of them, so that
+    /// nobody is taken for back who has yet to be shown what was missed.
     pub(in crate::sim) fn subscription_stands(&self, connection: u64, session: &Session) {
         if self.recoveries.waiting.load(Ordering::Acquire) && carries_trades(session) {
             self.recoveries.subscribed(connection);
