@@ -28,6 +28,7 @@ use crate::feed::pulse::{Pulse, Watch};
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::kafka::Kafka;
 use crate::kafka::security::Security;
+use crate::kafka::topics::BATCH_SIZE;
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
 use crate::produce::{NewRoute, Remainder};
@@ -36,7 +37,7 @@ use crate::state::StateFolder;
 use progress::Keeper;
 pub use readings::Interval;
 use readings::{COLLECT_TIMEOUT, Readings};
-use register::{Wait, register};
+use register::{Registered, Wait, register};
 use rings::Rings;
 use roster::Roster;
 
@@ -57,6 +58,8 @@ pub struct Engine {
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
     keeper: Keeper,
+    /// Requests to the broker are kept to so many bytes, because a topic takes no more.
+    most_bytes: Option<u64>,
     /// Tells of feed cores that do not run, to the end.
     _watch: Watch,
     /// Ends with the engine.
@@ -106,11 +109,16 @@ impl Engine {
         // First of all: librdkafka asks for the producer id, without which an idempotent client sends nothing, half a
         // second after it is made, or when it gets metadata, for which the topics are looked up next.
         let client_config = config.producer_settings().client_config();
-        let clients = plan.producer.iter().map(|_| on_housekeeping(&plan, || Kafka::new(&client_config)));
-        let clients = clients.collect::<Result<Vec<_>, _>>()?;
+        let mut clients = producers::clients(&plan, &client_config)?;
         let wait = Wait { longest: Duration::from_secs(config.kafka.registry_wait_s), stop };
         let feeds: Vec<_> = config.feeds.iter().collect();
-        let schema_ids = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
+        let Registered { schema_ids, most_bytes } = register(config, &feeds, &clients[0], state.as_ref(), wait)?;
+        let mut tuned = config.clone();
+        if let Some(most) = most_bytes {
+            tracing::info!("requests have at most {most} bytes ({BATCH_SIZE}), since a topic takes no more");
+            tuned.kafka.librdkafka.insert(BATCH_SIZE.into(), most.to_string());
+            clients = producers::clients(&plan, &tuned.producer_settings().client_config())?;
+        }
         if let Some(words) = clients.iter().find_map(Kafka::why_broken) {
             anyhow::bail!("Kafka takes no records of ours: {words}: see whether our user may write to the topics");
         }
@@ -132,7 +140,7 @@ impl Engine {
                 number,
                 (kafka, routes),
                 &plan,
-                config,
+                &tuned,
                 &mut rings,
                 keeper.resume(),
                 &stop_producing,
@@ -175,6 +183,7 @@ impl Engine {
             stop_producing,
             readings,
             keeper,
+            most_bytes,
             _watch: watch,
             _repairer: repairer,
             state,

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
+use rdkafka::ClientConfig;
 
 use super::on_housekeeping;
 use super::rings::Rings;
@@ -53,6 +54,11 @@ pub(super) fn start(
 /// Where a feed's records go.
 pub(super) fn route(feed: &Feed) -> RouteSpec {
     RouteSpec { exchange: feed.protocol.exchange().to_string(), topics: feed.routes().map(str::to_string) }
+}
+
+/// A client for each producer core.
+pub(super) fn clients(plan: &Plan, config: &ClientConfig) -> anyhow::Result<Vec<Kafka>> {
+    Ok(plan.producer.iter().map(|_| on_housekeeping(plan, || Kafka::new(config))).collect::<Result<_, _>>()?)
 }
 
 /// Makes clients after the first.

@@ -29,17 +29,26 @@ pub(super) struct Wait<'a> {
     pub(super) stop: &'a Receiver<()>,
 }
 
-/// Sees to topics and schema of some of the feeds. Returns the schema's id for each.
+/// What topics and registry say of feeds.
+pub(super) struct Registered {
+    /// The schema's id for each.
+    pub(super) schema_ids: Vec<u32>,
+    /// See [`topics::ensure`].
+    pub(super) most_bytes: Option<u64>,
+}
+
+/// Sees to topics and schema of some of the feeds.
 pub(super) fn register(
     config: &Config,
     feeds: &[&Feed],
     kafka: &Kafka,
     state: Option<&StateFolder>,
     wait: Wait<'_>,
-) -> anyhow::Result<Vec<u32>> {
+) -> anyhow::Result<Registered> {
     let client_config = config.producer_settings().client_config();
     let specs: Vec<_> = feeds.iter().flat_map(|feed| topic_specs(feed, config.kafka.partitions)).collect();
-    topics::ensure(kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
+    let most_bytes =
+        topics::ensure(kafka, &client_config, &specs, config.kafka.create_topics).map_err(anyhow::Error::msg)?;
     let strategy = config.kafka.subject_name_strategy;
     let subjects: Vec<_> = feeds.iter().map(|feed| strategy.subject(&feed.topic)).collect();
     let mut start = Start {
@@ -52,7 +61,7 @@ pub(super) fn register(
         cache: state.map(|state| IdCache::open(state.dir())),
         stop: wait.stop,
     };
-    Ok(start.ids(&subjects, avro::NORMALIZED_TRADE)?)
+    Ok(Registered { schema_ids: start.ids(&subjects, avro::NORMALIZED_TRADE)?, most_bytes })
 }
 
 fn topic_specs(feed: &Feed, partitions: i32) -> impl Iterator<Item = TopicSpec> {

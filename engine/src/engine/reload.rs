@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 use crossbeam::channel::{bounded, never};
 
-use super::register::{Wait, register};
+use super::register::{Registered, Wait, register};
 use super::roster::Changed;
 use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, producers, repair};
 use crate::config::{Config, Feed};
 use crate::kafka::Kafka;
+use crate::kafka::topics::BATCH_SIZE;
 use crate::produce::NewRoute;
 
 impl Engine {
@@ -51,7 +52,14 @@ impl Engine {
         let in_force = Config { feeds: config.feeds.clone(), ..self.config.clone() };
         // What runs is not held up: who asks for the change may ask again.
         let wait = Wait { longest: Duration::ZERO, stop: &never() };
-        let schema_ids = register(&in_force, added, &kafka, self.state.as_ref(), wait)?;
+        let Registered { schema_ids, most_bytes } = register(&in_force, added, &kafka, self.state.as_ref(), wait)?;
+        if let Some(most) = most_bytes.filter(|most| self.most_bytes.is_none_or(|ours| *most < ours)) {
+            tracing::warn!(
+                "requests may have more than the {most} bytes that a new feed's topic takes: those are refused and sent again \
+                 in parts, and what follows may be written first: start the engine anew, or set kafka.librdkafka \
+                 \"{BATCH_SIZE}\" = \"{most}\""
+            );
+        }
         for (place, feed) in (self.roster.next_place()..).zip(added) {
             for (sender, bell) in &self.new_routes {
                 let (done, outcome) = bounded(1);

@@ -27,7 +27,9 @@ const RETENTION: &str = "retention.ms";
 const CLEANUP: &str = "cleanup.policy";
 const COMPRESSION: &str = "compression.type";
 const MAX_BYTES: &str = "max.message.bytes";
-/// librdkafka's default of `batch.size`: most bytes of a request to a partition.
+/// librdkafka's setting of how large a request to a partition is at most, except one of a single record.
+pub const BATCH_SIZE: &str = "batch.size";
+/// Its default.
 const BATCH_BYTES: u64 = 1_000_000;
 
 /// A topic that must be there.
@@ -55,10 +57,12 @@ impl TopicSpec {
 }
 
 /// Sees to it that all topics are there. Those that differ from what would be made are warned of, and left as they are.
+/// Returns the most bytes of a request that all of them take, if `config` lets requests be larger: what follows one that
+/// is refused may be written before it is sent again in parts.
 ///
 /// # Errors
 /// A sentence that names the broker or the topics, and the way out.
-pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create: bool) -> Result<(), String> {
+pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create: bool) -> Result<Option<u64>, String> {
     let servers = config.get("bootstrap.servers").unwrap_or_default();
     let existing = existing(&reach(kafka, servers, BROKER_TIMEOUT)?);
     let is_embedded =
@@ -74,6 +78,7 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
     }
     // The embedded broker has no request to describe topics.
     let settings = if is_embedded || present.is_empty() { HashMap::new() } else { settings(config, &present) };
+    let mut most = None;
     for spec in present {
         let settings = settings.get(&spec.name);
         let found = differences(spec, existing[&spec.name], settings);
@@ -85,23 +90,19 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
                 found.join(", ")
             );
         }
-        if let Some((most, batch)) = settings.and_then(|settings| too_small(config, settings)) {
+        if let Some(its) = settings.and_then(|settings| too_small(config, settings)) {
             let topic = &spec.name;
-            tracing::warn!(
-                topic,
-                "{MAX_BYTES} = {most}: larger records become dead letters, and larger requests, of up to {batch} bytes, are \
-                 refused and sent again in parts: set kafka.librdkafka \"batch.size\" = \"{most}\""
-            );
+            tracing::warn!(topic, "{MAX_BYTES} = {its}: larger records become dead letters");
+            most = Some(most.map_or(its, |most: u64| most.min(its)));
         }
     }
-    Ok(())
+    Ok(most)
 }
 
-/// The most bytes that a topic takes at a time and the most of a request, if that is more.
-fn too_small(config: &ClientConfig, settings: &HashMap<String, String>) -> Option<(u64, u64)> {
-    let batch = config.get("batch.size").and_then(|given| given.parse().ok()).unwrap_or(BATCH_BYTES);
-    let most = settings.get(MAX_BYTES)?.parse().ok()?;
-    (most < batch).then_some((most, batch))
+/// The most bytes that a topic takes at a time, if a request may have more.
+fn too_small(config: &ClientConfig, settings: &HashMap<String, String>) -> Option<u64> {
+    let batch = config.get(BATCH_SIZE).and_then(|given| given.parse().ok()).unwrap_or(BATCH_BYTES);
+    settings.get(MAX_BYTES)?.parse().ok().filter(|most| *most < batch)
 }
 
 fn not_there(missing: &[&TopicSpec]) -> String {
@@ -252,8 +253,8 @@ mod tests {
         let settings = |bytes: &str| HashMap::from([(MAX_BYTES.to_string(), bytes.to_string())]);
         let mut config = ClientConfig::new();
         assert_eq!(too_small(&config, &settings("1048588")), None);
-        assert_eq!(too_small(&config, &settings("999999")), Some((999_999, 1_000_000)));
-        config.set("batch.size", "999999");
+        assert_eq!(too_small(&config, &settings("999999")), Some(999_999));
+        config.set(BATCH_SIZE, "999999");
         assert_eq!(too_small(&config, &settings("999999")), None);
         assert_eq!(too_small(&config, &HashMap::new()), None);
     }
