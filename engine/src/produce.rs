@@ -235,9 +235,10 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         }
     }
 
-    /// One lap: every ring once, then the reports, then what has waited. Returns how much was done.
+    /// One lap of those that the thread of [`Self::start`] runs: every ring once, then the reports, then what has waited.
+    /// Returns how much was done.
     #[inline]
-    fn lap(&mut self) -> usize {
+    pub fn lap(&mut self) -> usize {
         let mut done = 0;
         self.is_stuck = false;
         if self.is_due() {
