@@ -6,6 +6,7 @@
 //! | `setting` | what is varied |
 //! | `point` | one run of one combination: its course, and what is measured |
 //! | `subject`, `halves` | the program that does the work; which CPUs it has for itself |
+//! | `held` | the search for the highest rate that is held |
 //! | `exchange`, `brokers`, `topics` | what it works between |
 //! | `reader`, `sent` | its records, and how long after their trades were to be sent they are there |
 //! | `own` | what the engine says of itself |
@@ -15,6 +16,7 @@
 mod brokers;
 mod exchange;
 mod halves;
+mod held;
 mod noise;
 mod own;
 mod point;
@@ -25,7 +27,7 @@ mod subject;
 mod table;
 mod topics;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +37,7 @@ use k2_feed::machine::Machine;
 use serde::Serialize;
 
 use brokers::{Broker, Kind};
+use held::{HELD, Search};
 use point::Measured;
 use setting::{Arrivals, DEFAULT_BATCH_BYTES, Setting, Subject, Wait};
 use subject::Programs;
@@ -43,7 +46,8 @@ use subject::Programs;
 ///
 /// Each combination is run so often in turn with all others, so that what the machine does meanwhile strikes all. The load is
 /// open-loop: every trade is due at its own time, and its latency is counted from then until a consumer has its record, so
-/// a stall is not hidden. With --rates max the exchange waits for its readers, and the rate alone is told.
+/// a stall is not hidden. With --rates max the exchange waits for its readers, and the rate alone is told; with --rates held
+/// the highest rate is looked for that is held without a standing queue.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 100)]
 struct Args {
@@ -56,7 +60,7 @@ struct Args {
     /// Which brokers: the real one is Kafka by perf/real, which needs Java 17 and, for the first time, Maven.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "embedded,real")]
     brokers: Vec<Kind>,
-    /// Trades per second over all symbols, or max for as many as are taken.
+    /// Trades per second over all symbols, max for as many as are taken, or held for as many as are held.
     #[arg(long, value_delimiter = ',', default_value = "1000,5000,20000,max")]
     rates: Vec<String>,
     /// When trades come: even, poisson, or a burst as of k2-feed simulate, e.g. 10x/1s.
@@ -98,6 +102,25 @@ struct Outcome {
     points: Vec<Point>,
 }
 
+/// Where everything is run.
+struct Bench<'a> {
+    programs: Programs,
+    brokers: Vec<Broker>,
+    folder: &'a Path,
+    run_for: Duration,
+    /// So far.
+    runs: usize,
+}
+
+impl Bench<'_> {
+    fn run(&mut self, setting: &Setting) -> anyhow::Result<Measured> {
+        let broker = self.brokers.iter().find(|broker| broker.kind == setting.broker).context("no broker")?;
+        self.runs += 1;
+        let measured = point::run(setting, self.runs, broker, &self.programs, self.folder, self.run_for);
+        measured.with_context(|| setting.to_string())
+    }
+}
+
 /// A combination, and what each of its runs came to.
 #[derive(Debug, Serialize)]
 struct Point {
@@ -118,32 +141,56 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> anyhow::Result<()> {
     let programs = programs(args)?;
     std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
-    let mut points = points(args);
-    if points.is_empty() {
+    let (searched, mut points): (Vec<_>, Vec<_>) =
+        points(args).into_iter().partition(|point| point.setting.rate == HELD);
+    if points.is_empty() && searched.is_empty() {
         bail!("there is nothing to run");
     }
     let has_halves = halves::take_second()?;
     let folder = tempfile::Builder::new().prefix("k2-load-").tempdir()?;
     let brokers = args.brokers.iter().map(|kind| Broker::start(*kind, folder.path(), &programs.engine));
     let brokers = brokers.collect::<anyhow::Result<Vec<_>>>()?;
+    let mut bench = Bench { programs, brokers, folder: folder.path(), run_for: args.run_for, runs: 0 };
     let in_turn = points.len();
     let of = in_turn * args.repeats;
     let shared = if has_halves { "" } else { ", all on the same CPUs" };
-    println!("{of} runs of {:?}{shared}", args.run_for);
+    println!("{of} runs of {:?}{shared}; {} searches", args.run_for, searched.len());
     for number in 0..of {
         let point = &mut points[number % in_turn];
-        let broker = brokers.iter().find(|broker| broker.kind == point.setting.broker).context("no broker")?;
-        let measured = point::run(&point.setting, number, broker, &programs, folder.path(), args.run_for);
-        let measured = measured.with_context(|| point.setting.to_string())?;
+        let measured = bench.run(&point.setting)?;
         println!("{:4}/{of}  {}  {}", number + 1, point.setting, measured);
         point.runs.push(measured);
     }
+    let mut searches: Vec<_> = searched.into_iter().map(|point| Search::new(point.setting)).collect();
+    search(&mut bench, &mut searches, &mut points)?;
     table::print(&points);
+    searches.iter().for_each(|search| println!("{}", search.found()));
     let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
     let outcome = Outcome { command, machine: Machine::read(), has_halves, points };
     let path = args.report.join("load.json");
     let text = serde_json::to_string_pretty(&outcome)? + "\n";
     std::fs::write(&path, text).with_context(|| path.display().to_string())
+}
+
+/// All searches by turns, a step of each.
+fn search(bench: &mut Bench<'_>, searches: &mut [Search], points: &mut Vec<Point>) -> anyhow::Result<()> {
+    loop {
+        let mut is_over = true;
+        for search in &mut *searches {
+            let Some(setting) = search.next() else { continue };
+            is_over = false;
+            let measured = bench.run(&setting)?;
+            println!("{setting}  {measured}");
+            search.note(&measured);
+            match points.iter_mut().find(|point| point.setting == setting) {
+                Some(point) => point.runs.push(measured),
+                None => points.push(Point { setting, runs: vec![measured] }),
+            }
+        }
+        if is_over {
+            return Ok(());
+        }
+    }
 }
 
 /// The programs that are asked for, built unless the engine is given.
