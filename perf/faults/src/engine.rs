@@ -42,9 +42,11 @@ pub(crate) struct Run {
     pub(crate) is_killed: bool,
     /// Whether it heard the market.
     pub(crate) has_subscribed: bool,
+    /// When it was started, in milliseconds since 1970.
+    pub(crate) started_at_ms: i64,
     /// When it was told to end, or killed, in milliseconds since 1970.
     pub(crate) told_at_ms: Option<i64>,
-    /// When it heard the market, in milliseconds since 1970.
+    /// When it was seen to hear the market, in milliseconds since 1970: it has heard it for a moment by then.
     pub(crate) subscribed_at_ms: Option<i64>,
 }
 
@@ -155,6 +157,7 @@ impl Engine {
         unsafe {
             command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(Into::into));
         }
+        let started_at_ms = unix_ms();
         let child = command.spawn().with_context(|| self.binary.display().to_string())?;
         self.running = Some(Running { child, log: File::open(&path)?, read: String::new() });
         self.runs.push(Run {
@@ -162,6 +165,7 @@ impl Engine {
             ended: None,
             is_killed: false,
             has_subscribed: false,
+            started_at_ms,
             told_at_ms: None,
             subscribed_at_ms: None,
         });
@@ -238,6 +242,7 @@ mod tests {
             ended: Some(ExitStatus::from_raw(0)),
             is_killed: false,
             has_subscribed: true,
+            started_at_ms: 0,
             told_at_ms: Some(2),
             subscribed_at_ms: Some(1),
         }

@@ -13,7 +13,7 @@ const EXAMPLES: usize = 20;
 /// A time during which no engine ran, in milliseconds since 1970: from its end to when the next one heard the market.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Absence {
-    /// When the engine that ended then had begun to hear the market.
+    /// When the engine that ended then was started: what it heard, it heard since.
     pub(crate) since_ms: i64,
     pub(crate) from_ms: i64,
     pub(crate) to_ms: i64,

@@ -191,7 +191,8 @@ pub(crate) fn absences(runs: &[Run]) -> Vec<Absence> {
         if let (Some(last), Some(at_ms)) = (absences.last_mut(), run.subscribed_at_ms) {
             last.to_ms = last.to_ms.min(at_ms);
         }
-        if let (Some(since_ms), Some(from_ms)) = (run.subscribed_at_ms, run.told_at_ms) {
+        if let Some(from_ms) = run.told_at_ms {
+            let since_ms = run.started_at_ms;
             absences.push(Absence { since_ms, from_ms, to_ms: i64::MAX, is_killed: run.is_killed });
         }
     }
@@ -254,19 +255,19 @@ mod tests {
 
     #[test]
     fn no_engine_ran_from_an_end_to_the_next_that_heard_the_market() {
-        let run = |has_subscribed, told_at_ms, subscribed_at_ms, is_killed| Run {
+        let run = |started_at_ms, subscribed_at_ms: Option<i64>, told_at_ms, is_killed| Run {
             folder: "run".into(),
             ended: None,
             is_killed,
-            has_subscribed,
+            has_subscribed: subscribed_at_ms.is_some(),
+            started_at_ms,
             told_at_ms,
             subscribed_at_ms,
         };
-        let runs =
-            [run(true, Some(20), Some(10), true), run(false, None, None, false), run(true, Some(50), Some(40), false)];
+        let runs = [run(5, Some(10), Some(20), true), run(25, None, None, false), run(35, Some(40), Some(50), false)];
         let expected = [
-            Absence { since_ms: 10, from_ms: 20, to_ms: 40, is_killed: true },
-            Absence { since_ms: 40, from_ms: 50, to_ms: i64::MAX, is_killed: false },
+            Absence { since_ms: 5, from_ms: 20, to_ms: 40, is_killed: true },
+            Absence { since_ms: 35, from_ms: 50, to_ms: i64::MAX, is_killed: false },
         ];
         assert_eq!(absences(&runs), expected);
     }
