@@ -6,6 +6,8 @@ mod counting;
 #[path = "../frames/mod.rs"]
 mod frames;
 mod producer;
+#[path = "../producing/mod.rs"]
+mod producing;
 mod rig;
 mod wire;
 
