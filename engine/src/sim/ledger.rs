@@ -123,7 +123,7 @@ pub struct LedgerReader {
 
 impl Ledger {
     /// A ledger whose channel holds `batches`. With a `window`, a market at `Rate::Max` never has more than that
-    /// many trades sent but not [verified](LedgerReader::verified), so its rate becomes what the verifier's whole
+    /// many trades sent but not [verified](Counts::verified), so its rate becomes what the verifier's whole
     /// pipeline holds.
     pub fn new(batches: usize, window: Option<u64>) -> (Self, LedgerReader) {
         let (batch_sender, batch_receiver) = bounded(batches.max(1));
