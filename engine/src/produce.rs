@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use crossbeam::channel::Receiver;
 
 use crate::accounting::ProducerTally;
@@ -293,29 +294,7 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
         if batch.is_empty() {
             return 0;
         }
-        let seen = Nanos::now();
-        // Their tags follow one another in this array.
-        let mut tags = [0usize; MAX_BATCH];
-        let mut taken = 0;
-        if !desk.is_obstructed {
-            // As many as may be in flight.
-            for record in batch.iter().map(Record::read) {
-                let Some(tag) = desk.admit(&record, seen) else { break };
-                tags[taken] = tag;
-                taken += 1;
-            }
-            let records = || batch.iter().map(Record::read).zip(tags).take(taken);
-            hand_over(client, desk, records);
-        }
-        if taken == 0 {
-            // Some cannot go, or it is not known whether they can.
-            taken = drain_one_by_one(client, desk, &batch, seen, &mut tags);
-        }
-        let handed = Nanos::now();
-        for tag in tags[..taken].iter().filter(|tag| **tag != ON_DISK) {
-            desk.in_flight.handed(*tag, handed);
-            desk.recorder.now.hops.record(Hop::Produce, seen, handed);
-        }
+        let taken = take(client, desk, &batch);
         batch.release(taken);
         self.is_stuck |= taken == 0;
         taken
@@ -346,8 +325,33 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     }
 }
 
-/// In place of the tag of a record that went to disk.
-const ON_DISK: usize = usize::MAX;
+/// Records of a batch that go to the client, each with its tag.
+type Taken<'ring> = ArrayVec<(Record<'ring>, usize), MAX_BATCH>;
+
+/// Takes what may go of a batch, to the client or to disk. Returns how many records that are.
+fn take(client: &mut impl Client, desk: &mut Desk, batch: &k2_ring::Batch<'_>) -> usize {
+    let seen = Nanos::now();
+    let mut taken = Taken::new();
+    if !desk.is_obstructed {
+        // As many as may be in flight.
+        for record in batch.iter().map(Record::read) {
+            let Some(tag) = desk.admit(&record, seen) else { break };
+            taken.push((record, tag));
+        }
+        hand_over(client, desk, &taken);
+    }
+    let count = match taken.len() {
+        // Some cannot go, or it is not known whether they can.
+        0 => take_one_by_one(client, desk, batch, seen, &mut taken),
+        count => count,
+    };
+    let handed = Nanos::now();
+    for (_, tag) in &taken {
+        desk.in_flight.handed(*tag, handed);
+        desk.recorder.now.hops.record(Hop::Produce, seen, handed);
+    }
+    count
+}
 
 impl Desk {
     /// The lane of a record of a ring.
@@ -376,30 +380,27 @@ impl Desk {
 
 /// Hands over those of a batch that may go, and puts others on disk, up to the first that has to stay.
 #[cold]
-fn drain_one_by_one(
+fn take_one_by_one<'ring>(
     client: &mut impl Client,
     desk: &mut Desk,
-    batch: &k2_ring::Batch<'_>,
+    batch: &'ring k2_ring::Batch<'_>,
     seen: Nanos,
-    tags: &mut [usize; MAX_BATCH],
+    taken: &mut Taken<'ring>,
 ) -> usize {
-    let mut taken = 0;
+    let mut count = 0;
     for whole in batch.iter() {
         let record = Record::read(whole);
         let way = desk.way(&record, whole);
         match way {
             Way::Ring => break,
-            Way::Disk => {
-                desk.take(&record, desk.lane_of(&record), seen);
-                tags[taken] = ON_DISK;
-            }
+            Way::Disk => desk.take(&record, desk.lane_of(&record), seen),
             Way::Client => {
                 let Some(tag) = desk.admit(&record, seen) else { break };
-                tags[taken] = tag;
+                taken.push((record, tag));
                 hand_over_one(client, desk, &record, tag);
             }
         }
-        taken += 1;
+        count += 1;
     }
-    taken
+    count
 }

@@ -2,39 +2,44 @@
 
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
+
 use crate::clock::Nanos;
 use crate::kafka::{Message, Refusal};
 use crate::record::{Kind, Record};
 
-use super::MAX_EVENTS;
 use super::client::Client;
 use super::desk::{Desk, Undelivered};
 use super::route;
+use super::{MAX_BATCH, MAX_EVENTS, Taken};
 
-/// Hands `records` over, those without headers in one call a topic.
-pub(super) fn hand_over<'ring, I>(client: &mut impl Client, desk: &mut Desk, records: impl Fn() -> I)
-where
-    I: Iterator<Item = (Record<'ring>, usize)>,
-{
-    for feed in 0..desk.routes.len() {
-        let normalized = || {
-            let of_topic = move |record: &Record<'_>| route::is_plain(record) && usize::from(record.head.feed) == feed;
-            records().filter(move |(record, _)| of_topic(record)).map(|(record, tag)| route::message(&record, tag))
-        };
-        let topic = desk.lanes[desk.routes[feed].lanes[Kind::Normalized as usize]].topic;
-        let count = normalized().count();
-        let mut settled = 0;
-        while settled < count {
-            settled += client.produce_batch(topic, normalized().skip(settled), |message, refusal| {
-                refuse(desk, &message, refusal);
-            });
-            if settled < count {
-                make_room(client, desk);
-            }
+/// Hands `taken` over, those without headers in one call a topic.
+pub(super) fn hand_over(client: &mut impl Client, desk: &mut Desk, taken: &Taken<'_>) {
+    let mut feeds = ArrayVec::<u16, MAX_BATCH>::new();
+    for (Record { head, .. }, _) in taken.iter().filter(|(record, _)| route::is_plain(record)) {
+        if !feeds.contains(&head.feed) {
+            feeds.push(head.feed);
         }
     }
-    for (record, tag) in records().filter(|(record, _)| !route::is_plain(record)) {
-        hand_over_one(client, desk, &record, tag);
+    for feed in feeds {
+        let of_feed = |record: &Record<'_>| route::is_plain(record) && record.head.feed == feed;
+        let messages =
+            || taken.iter().filter(|(record, _)| of_feed(record)).map(|(record, tag)| route::message(record, *tag));
+        let topic = desk.lanes[desk.routes[usize::from(feed)].lanes[Kind::Normalized as usize]].topic;
+        let mut settled = 0;
+        loop {
+            let mut offered = 0;
+            let rest = messages().skip(settled).inspect(|_| offered += 1);
+            let now = client.produce_batch(topic, rest, |message, refusal| refuse(desk, &message, refusal));
+            settled += now;
+            if now == offered {
+                break;
+            }
+            make_room(client, desk);
+        }
+    }
+    for (record, tag) in taken.iter().filter(|(record, _)| !route::is_plain(record)) {
+        hand_over_one(client, desk, record, *tag);
     }
 }
 
