@@ -20,12 +20,12 @@ const RATE: u32 = 5_000;
 const WARM_UP: Duration = Duration::from_secs(3);
 const COUNTED: Duration = Duration::from_secs(5);
 
-/// Measures all, and holds it against the budget.
-pub(crate) fn run(engine: &Path) -> anyhow::Result<Vec<Check>> {
+/// Measures all, and holds it against the budget; `gate` is this program.
+pub(crate) fn run(engine: &Path, gate: &Path) -> anyhow::Result<Vec<Check>> {
     let budget = Budget::read()?;
     let mut checks = Vec::new();
     for what in What::ALL {
-        let a_trade = instructions(what)?;
+        let a_trade = instructions(gate, what)?;
         let name = format!("instructions a trade, {}", what.name());
         checks.push(budget::check(name, a_trade, budget.instructions.of(what), 0));
     }
@@ -36,15 +36,15 @@ pub(crate) fn run(engine: &Path) -> anyhow::Result<Vec<Check>> {
 }
 
 /// Of one trade.
-fn instructions(what: What) -> anyhow::Result<f64> {
-    let (once, twice) = (collected(what, PASSES)?, collected(what, 2 * PASSES)?);
+fn instructions(gate: &Path, what: What) -> anyhow::Result<f64> {
+    let (once, twice) = (collected(gate, what, PASSES)?, collected(gate, what, 2 * PASSES)?);
     Ok((twice - once) as f64 / (PASSES * what.trades()) as f64)
 }
 
 /// All that callgrind counts of this program with so many passes.
-fn collected(what: What, passes: usize) -> anyhow::Result<u64> {
+fn collected(gate: &Path, what: What, passes: usize) -> anyhow::Result<u64> {
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(std::env::current_exe()?);
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(gate);
     command.args(["count", what.name(), &passes.to_string()]);
     let output = command.stdin(Stdio::null()).output().context("valgrind does not start: install it")?;
     let said = String::from_utf8_lossy(&output.stderr);

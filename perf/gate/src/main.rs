@@ -94,8 +94,10 @@ fn main() -> ExitCode {
 
 /// Whether all is well.
 fn run(command: Command) -> anyhow::Result<bool> {
+    // Building the engine may put another of this program in its place, under the same name.
+    let gate = std::env::current_exe()?;
     let checks = match command {
-        Command::Exact { engine } => exact::run(&built(engine.as_deref())?)?,
+        Command::Exact { engine } => exact::run(&built(engine.as_deref())?, &gate)?,
         Command::Tails(args) => tails::run(&args)?,
         Command::Count { what, passes } => {
             count::run(what, passes);
