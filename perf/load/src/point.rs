@@ -17,7 +17,7 @@ use crate::own::{self, Own};
 use crate::reader::{Reader, Window};
 use crate::setting::{Setting, Subject};
 use crate::subject::{Programs, Running};
-use crate::topics::{PARTITIONS, Topics};
+use crate::topics::Topics;
 
 /// From the first record until all has got going: the client has its producer id, a JVM has seen some of it.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
@@ -99,7 +99,7 @@ pub(crate) fn run(
     let topics = Topics::create(broker, number)?;
     let exchange = Exchange::start(&programs.engine, &setting.rate, &setting.arrivals)?;
     let reads_all = setting.per_second().is_some() && broker.kind == Kind::Real;
-    let reader = Reader::start(&broker.servers, &topics.normalized, PARTITIONS, reads_all)?;
+    let reader = Reader::start(&broker.servers, &topics.normalized, topics.partitions(), reads_all)?;
     let begun = Instant::now();
     let mut running = programs.start(setting, &exchange, broker, &topics, &folder.join("run"))?;
     let first = wait_for_first(&reader, &mut running)?;

@@ -10,7 +10,9 @@ use rdkafka::client::DefaultClientContext;
 use crate::brokers::{Broker, Kind};
 
 /// As many as the engine makes.
-pub(crate) const PARTITIONS: i32 = 3;
+const PARTITIONS: i32 = 3;
+/// As many as the embedded broker makes by itself: the number is fixed in librdkafka.
+const EMBEDDED_PARTITIONS: i32 = 4;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pair of topics, which is deleted with this: runs at full speed fill a disk.
@@ -36,6 +38,11 @@ impl Topics {
             outcome.map_err(|(name, error)| anyhow!("topic {name}: {error}"))?;
         }
         Ok(topics)
+    }
+
+    /// How many each has.
+    pub(crate) fn partitions(&self) -> i32 {
+        if self.admin.is_some() { PARTITIONS } else { EMBEDDED_PARTITIONS }
     }
 
     fn names(&self) -> [&str; 2] {
