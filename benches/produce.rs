@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use k2_feed::broker::EmbeddedBroker;
+use k2_feed::kafka::Kafka;
 use k2_feed::record::Kind;
 use nix::time::{ClockId, clock_gettime};
 use producing::Producing;
@@ -42,7 +43,7 @@ fn timed(busy: &mut Duration, work: impl FnOnce() -> usize) -> usize {
     done
 }
 
-fn producer_core(producing: &mut Producing, rounds: u64) -> Duration {
+fn producer_core(producing: &mut Producing<Kafka>, rounds: u64) -> Duration {
     let mut busy = Duration::ZERO;
     for _ in 0..rounds {
         // Each record is taken, and reported.

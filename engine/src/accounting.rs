@@ -13,7 +13,7 @@ mod feed;
 mod producer;
 
 pub use feed::{FeedTally, Frames, Made, Repairs, Sessions};
-pub use producer::{Delivery, ProducerTally, TopicTally};
+pub use producer::{Delivery, ProducerTally, TopicTally, Waiting};
 
 /// What became of one topic's records: `committed = acked + failed + dropped + spilled + in_flight`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +47,14 @@ impl Records {
         self.committed == self.settled() + self.in_flight
     }
 
+    /// How many were lost, or are under way.
+    pub fn undelivered(&self) -> u64 {
+        self.failed + self.dropped + self.spilled + self.in_flight
+    }
+
     /// Whether nothing was lost, and nothing is under way.
     pub fn is_complete(&self) -> bool {
-        self.failed + self.dropped + self.spilled + self.in_flight == 0
+        self.undelivered() == 0
     }
 }
 

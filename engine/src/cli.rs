@@ -7,13 +7,17 @@ use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use crate::broker::{self, BrokerArgs};
+use crate::check::{self, CheckArgs};
 use crate::config::{ConfigErrors, Misconfigured};
 use crate::demo::{self, DemoArgs};
+use crate::health::{self, HealthArgs};
 use crate::outcome::EXIT_USAGE;
 #[cfg(feature = "report")]
 use crate::page::{self, ReportArgs, read::Unreadable};
 use crate::run::{self, RunArgs};
 use crate::sim::{self, SimError, SimulateArgs};
+#[cfg(feature = "top")]
+use crate::top::{self, TopArgs};
 
 /// Trades from exchange WebSockets to Kafka, raw and as Avro, on pinned cores, each hop measured.
 ///
@@ -24,7 +28,8 @@ pub struct Cli {
     /// How log lines on stderr are written.
     #[arg(long, global = true, display_order = 100, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// Which log lines are written: off, error, warn, info, debug or trace [default: info; of demo: warn].
+    /// Which log lines are written: off, error, warn, info, debug or trace [default: info; of demo: warn; of check and top:
+    /// off].
     #[arg(long, global = true, display_order = 100, value_name = "LEVEL")]
     log_level: Option<LevelFilter>,
     #[command(subcommand)]
@@ -43,27 +48,48 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(RunArgs),
+    Check(CheckArgs),
     Simulate(SimulateArgs),
     Broker(BrokerArgs),
     Demo(DemoArgs),
+    Health(HealthArgs),
     #[cfg(feature = "report")]
     Report(ReportArgs),
+    #[cfg(feature = "top")]
+    Top(TopArgs),
+}
+
+impl Command {
+    /// Which log lines are written unless it is said.
+    fn log_level(&self) -> LevelFilter {
+        match self {
+            // What matters, it says itself.
+            Command::Check(_) => LevelFilter::OFF,
+            // It has a screen of its own, as the next.
+            Command::Demo(_) => LevelFilter::WARN,
+            #[cfg(feature = "top")]
+            Command::Top(_) => LevelFilter::OFF,
+            _ => LevelFilter::INFO,
+        }
+    }
 }
 
 /// Reads the arguments, runs the command, and reports its error.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // The demo has a screen of its own.
-    let quiet = matches!(cli.command, Command::Demo(_));
-    let level = cli.log_level.unwrap_or(if quiet { LevelFilter::WARN } else { LevelFilter::INFO });
+    let level = cli.log_level.unwrap_or(cli.command.log_level());
     let (guard, dropped) = start_log(cli.log_format, level);
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "report")]
         Command::Report(args) => page::run(&args).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "top")]
+        Command::Top(args) => top::run(&args).map(|()| ExitCode::SUCCESS),
     };
     // What is still to be written is written before errors are.
     drop(guard);

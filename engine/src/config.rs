@@ -12,6 +12,7 @@ mod resolve;
 mod source;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use crate::session::breaker::Patience;
 pub use error::{ConfigErrors, Misconfigured};
 pub use explain::Explained;
 pub use feed::{Feed, Raw};
+pub(crate) use here::unusable;
 
 /// Everything that a run is told, resolved and valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +51,8 @@ pub struct Config {
     pub state: State,
     /// What waits on disk while Kafka does not take it.
     pub spill: Spill,
+    /// Where it is looked at while it runs.
+    pub http: Http,
     /// A PEM file with root certificates to trust besides the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_ca: Option<PathBuf>,
@@ -150,6 +154,34 @@ pub struct Spill {
     pub replay_per_s: u32,
 }
 
+/// `[http]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Http {
+    /// Where metrics, health and status are served, if they are.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Http {
+    /// Where that is unless it is said. Who finds it taken goes without, as it may be another engine's.
+    pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+    /// Where an engine with the same environment is asked from its own machine: at its address of `K2_HTTP_LISTEN`, else at
+    /// the usual one.
+    pub fn here() -> Url {
+        Http::asked_at(std::env::var(environment::HTTP_LISTEN).ok().as_deref())
+    }
+
+    fn asked_at(listen: Option<&str>) -> Url {
+        let mut at = listen.and_then(|listen| listen.trim().parse().ok()).unwrap_or(Http::USUAL);
+        match at.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => at.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => at.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        Url::parse(&format!("http://{at}")).expect("an address with its port is part of a URL")
+    }
+}
+
 /// `[limits]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Limits {
@@ -234,6 +266,7 @@ impl Config {
             ("[repair]", self.repair != other.repair),
             ("[state]", self.state != other.state),
             ("[spill]", self.spill != other.spill),
+            ("[http]", self.http != other.http),
             ("[tls]", self.extra_ca != other.extra_ca),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -42,6 +42,21 @@ impl CpuSet {
         CpuSet(cpus.into_iter().collect())
     }
 
+    /// Reads a list as the kernel writes it: `0-3,8`, or nothing for none.
+    pub fn parse(list: &str) -> Option<Self> {
+        let range = |part: &str| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(first.trim().parse::<usize>().ok()?..=last.trim().parse::<usize>().ok()?)
+        };
+        let parts = list.trim().split(',').filter(|part| !part.is_empty());
+        Some(CpuSet(parts.map(range).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect()))
+    }
+
+    /// Their numbers.
+    pub fn cpus(&self) -> &[usize] {
+        &self.0
+    }
+
     /// Lets the calling thread, and those that it starts, run on these CPUs only. CPUs that have gone meanwhile are
     /// no reason to stop: the thread then runs where it ran.
     pub fn apply(&self) {
@@ -50,6 +65,18 @@ impl CpuSet {
         if !all_set || sched_setaffinity(Pid::from_raw(0), &set).is_err() {
             tracing::warn!(cpus = %self, "the thread cannot be bound to these CPUs");
         }
+    }
+
+    /// Runs `make` on a thread of these CPUs, which the threads that it starts inherit.
+    pub fn run<T: Send>(&self, make: impl FnOnce() -> T + Send) -> T {
+        let outcome = std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                self.apply();
+                make()
+            });
+            thread.join()
+        });
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     fn len(&self) -> usize {
@@ -208,6 +235,14 @@ mod tests {
     fn fit(cpus: usize, feed: usize, producer: usize) -> Plan {
         let wish = Wish { feed: Choice::Count(feed), producer: Choice::Count(producer), housekeeping: None };
         Plan::fit(&wish, &CpuSet::of(0..cpus)).unwrap()
+    }
+
+    #[test]
+    fn lists_are_read_as_the_kernel_writes_them() {
+        let parsed = |list| CpuSet::parse(list).map(|set| set.to_string());
+        assert_eq!(parsed("0-3,8\n").as_deref(), Some("0,1,2,3,8"));
+        assert_eq!(parsed("\n").as_deref(), Some(""));
+        assert_eq!((parsed("0-x"), parsed("all")), (None, None));
     }
 
     #[test]

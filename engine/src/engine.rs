@@ -9,6 +9,7 @@ mod repair;
 mod replan;
 mod rings;
 mod roster;
+pub mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,27 +20,32 @@ use crossbeam::channel::{Receiver, Sender, never, unbounded};
 
 use crate::accounting::Accounting;
 use crate::bell::Bell;
+use crate::board::Board;
 use crate::config::{Config, ConfigErrors, Misconfigured, RingFull, shown};
 use crate::cores::{CpuSet, Plan};
 use crate::feed::assignment::Limits;
 use crate::feed::executor::{Duty, Order};
 use crate::feed::outside::Machine;
-use crate::feed::pulse::{Pulse, Watch};
 use crate::feed::{FeedCore, executor, io_uring};
 use crate::kafka::Kafka;
 use crate::kafka::security::Security;
+use crate::kafka::statistics::Tray;
 use crate::kafka::topics::BATCH_SIZE;
 use crate::latency::{Hop, Hops};
 use crate::net::{is_loopback, tls};
 use crate::produce::{NewRoute, Remainder};
+use crate::pulse::{Pulse, Watch};
 use crate::repair::Repairer;
 use crate::state::StateFolder;
+pub(crate) use producers::FOLDER as SPILL_FOLDER;
 use progress::Keeper;
 pub use readings::Interval;
 use readings::{COLLECT_TIMEOUT, Readings};
+pub(crate) use register::topic_specs;
 use register::{Registered, Wait, register};
 use rings::Rings;
 use roster::Roster;
+use view::{Signs, Viewer};
 
 /// How often the end is looked for while it is waited for.
 const STOP_INTERVAL: Duration = Duration::from_millis(5);
@@ -57,6 +63,7 @@ pub struct Engine {
     stop_feeding: Arc<AtomicBool>,
     stop_producing: Arc<AtomicBool>,
     readings: Readings,
+    viewer: Viewer,
     keeper: Keeper,
     /// Requests to the broker are kept to so many bytes, because a topic takes no more.
     most_bytes: Option<u64>,
@@ -132,6 +139,9 @@ impl Engine {
             stop_reading: config.limits.ring_full != RingFull::DropNewest,
         };
         let mut rings = Rings::new(&plan, config)?;
+        let pulses = |cores: &[usize]| cores.iter().map(|_| Pulse::none()).collect::<Vec<_>>();
+        let (feed_pulses, producer_pulses) = (pulses(&plan.feed), pulses(&plan.producer));
+        let trays: Vec<_> = plan.producer.iter().map(|_| Tray::default()).collect();
         let (mut producer_threads, mut new_routes) = (Vec::new(), Vec::new());
         for (number, kafka) in clients.into_iter().enumerate() {
             let (sender, routes) = unbounded();
@@ -143,11 +153,11 @@ impl Engine {
                 &tuned,
                 &mut rings,
                 keeper.resume(),
-                &stop_producing,
+                (&stop_producing, producer_pulses[number].clone(), &trays[number]),
             )?);
         }
         let (mut feed_threads, mut feed_orders) = (Vec::new(), Vec::new());
-        let pulses: Vec<_> = plan.feed.iter().map(|_| Pulse::none()).collect();
+        let board = Arc::new(Board::default());
         let mut dealt = roster.assignments();
         let (repairer, links) = repair::start(config, &plan).map_err(wrong)?;
         for (number, ((ring, bell), recorder)) in rings.feeds.into_iter().zip(rings.feed_recorders).enumerate() {
@@ -158,18 +168,20 @@ impl Engine {
             let link = links.get(number).cloned();
             // A symbol that comes to the core later was fed by another meanwhile.
             let resumed = keeper.resumed(config, &duty.assignments);
+            let board = board.clone();
             let make_core = move || {
-                let core = FeedCore::new(ring, bell, recorder).resuming(resumed);
+                let core = FeedCore::new(ring, bell, recorder).resuming(resumed).showing(board, number);
                 match link {
                     Some(link) => core.repairing(link),
                     None => core,
                 }
             };
-            let signs = (stop_feeding.clone(), pulses[number].clone());
+            let signs = (stop_feeding.clone(), feed_pulses[number].clone());
             feed_threads
                 .push(executor::start(number, cpu, machine.clone(), limits, duty, signs, make_core).map_err(wrong)?);
         }
-        let watch = Watch::start(pulses, plan.housekeeping.clone()).map_err(wrong)?;
+        let signs = Signs { board, cores: named(&plan, &feed_pulses, &producer_pulses) };
+        let watch = Watch::start(feed_pulses, plan.housekeeping.clone()).map_err(wrong)?;
         let readings = Readings::of(rings.feed_collectors, rings.producer_collectors, config);
         Ok(Engine {
             plan,
@@ -182,6 +194,7 @@ impl Engine {
             stop_feeding,
             stop_producing,
             readings,
+            viewer: Viewer::new(signs, trays),
             keeper,
             most_bytes,
             _watch: watch,
@@ -253,17 +266,13 @@ impl Engine {
     }
 }
 
-/// Runs `make` on a thread of the housekeeping CPUs: the threads that it starts inherit them, and keep off the
-/// pinned cores.
-fn on_housekeeping<T: Send>(plan: &Plan, make: impl FnOnce() -> T + Send) -> T {
-    let outcome = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            plan.housekeeping.apply();
-            make()
-        });
-        thread.join()
-    });
-    outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+/// The cores by name, each with its CPU and its sign of life.
+fn named(plan: &Plan, feed: &[Pulse], producer: &[Pulse]) -> Vec<(String, usize, Pulse)> {
+    let of = |kind: &'static str, cpus: &[usize], pulses: &[Pulse]| -> Vec<_> {
+        let cores = cpus.iter().zip(pulses).enumerate();
+        cores.map(|(number, (cpu, pulse))| (format!("{kind}-{number}"), *cpu, pulse.clone())).collect()
+    };
+    [of("feed", &plan.feed, feed), of("producer", &plan.producer, producer)].concat()
 }
 
 /// The folder of what survives the engine, if there is to be one.

@@ -16,7 +16,6 @@ mod leg;
 mod level;
 mod line;
 pub mod outside;
-pub mod pulse;
 mod reader;
 mod repair;
 pub mod seat;
@@ -31,6 +30,7 @@ use k2_ring::Full;
 use crate::accounting::FeedTally;
 use crate::avro::{self, SymbolPrefix};
 use crate::bell::Bell;
+use crate::board::{Board, ConnectionSign};
 use crate::clock::{Nanos, WallOffset};
 use crate::interval::Recorder;
 use crate::latency::Hop;
@@ -64,9 +64,13 @@ pub struct FeedCore {
     lines: u64,
     recorder: Recorder<FeedTally>,
     wall: WallOffset,
+    /// Since when the core is busy, and when it had last done something: readings that are taken anyway.
+    busy: (Nanos, Nanos),
     repair: Option<Repair>,
     /// How far symbols were when the run before ended, of those that have not begun.
     resumed: HashMap<(u16, String), Reached>,
+    /// Where it is shown what connections and symbols are at, and this core's number there.
+    board: (Arc<Board>, usize),
 }
 
 /// What a text frame was.
@@ -85,7 +89,14 @@ impl FeedCore {
     pub fn new(ring: k2_ring::Producer, bell: Arc<Bell>, recorder: Recorder<FeedTally>) -> Self {
         let (json, arena) = (Json::default(), Bump::with_capacity(64 * 1024));
         let (books, wall) = (Books::default(), WallOffset::read());
-        FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, repair: None, resumed: HashMap::new() }
+        let (resumed, board, busy) = (HashMap::new(), (Arc::default(), 0), Default::default());
+        FeedCore { ring, bell, json, arena, books, lines: 0, recorder, wall, busy, repair: None, resumed, board }
+    }
+
+    /// Shows on `board`, as the core of this number, what its connections and symbols are at.
+    pub fn showing(mut self, board: Arc<Board>, core: usize) -> Self {
+        self.board = (board, core);
+        self
     }
 
     /// Symbols go on from where they were when the run before ended, by feed and symbol.
@@ -124,7 +135,8 @@ impl FeedCore {
     pub(super) fn add<V: Venue>(&mut self, line: &mut Line<V>, instrument: &Instrument, prefix: &SymbolPrefix) {
         assert!(instrument.symbol.len() + line.name.len() <= MAX_NAMES);
         let overhead = avro::max_overhead(prefix, &line.name);
-        let book = self.books.join(line, &instrument.symbol, prefix.clone(), &mut self.recorder.now.twins);
+        let sign = || self.board.0.symbol(V::FACTS.exchange, &instrument.symbol);
+        let book = self.books.join(line, &instrument.symbol, prefix.clone(), sign, &mut self.recorder.now.twins);
         line.add(instrument, book, self.books.at(book).left, overhead);
         let source = self.repair.as_ref().and_then(|repair| repair.link.sources.get(usize::from(line.feed))?.clone());
         if let Some(source) = source {
@@ -133,6 +145,11 @@ impl FeedCore {
         if let Some(reached) = self.resumed.remove(&(line.feed, instrument.symbol.clone())) {
             self.books.at(book).resume::<V>(&mut self.recorder.now.tally, &reached);
         }
+    }
+
+    /// Where it is shown what a connection is at.
+    fn sign(&self, exchange: &'static str, number: usize) -> Arc<ConnectionSign> {
+        self.board.0.connection(exchange, number, self.board.1)
     }
 
     /// The line's connection has ended.
@@ -145,9 +162,11 @@ impl FeedCore {
         &mut self.recorder.now.tally
     }
 
-    /// What is to be done now and then: the wall clock is read again, gaps are repaired, measurements are passed on.
+    /// What is to be done now and then: the wall clock is read again, it is shown how symbols stand, gaps are repaired,
+    /// measurements are passed on.
     pub fn tick(&mut self) {
         self.wall = WallOffset::read();
+        self.books.show(self.wall);
         self.repair();
         self.recorder.pass_on_if_asked();
     }
@@ -162,6 +181,7 @@ impl FeedCore {
     /// Notes that bytes were received `now`; `kernel_ns` is when the kernel had them.
     #[inline]
     pub fn received(&mut self, kernel_ns: Option<i64>, now: Nanos) {
+        self.busy.0 = now;
         if let Some(ns) = kernel_ns {
             self.recorder.now.hops.record(Hop::Recv, self.wall.hop(ns), now);
         }
@@ -170,6 +190,9 @@ impl FeedCore {
     /// A batch of frames is done: the producer core is told, and measurements are passed on.
     #[inline]
     pub fn batch_done(&mut self) {
+        let (since, done) = self.busy;
+        self.recorder.now.tally.busy_ns += done.since(since);
+        self.busy.0 = since.max(done);
         self.bell.ring();
         self.recorder.pass_on_if_asked();
     }
@@ -217,7 +240,7 @@ impl FeedCore {
         received: Nanos,
         turn: Turn,
     ) -> Outcome<'frame> {
-        let FeedCore { ring, json, arena, books, recorder, wall, .. } = self;
+        let FeedCore { ring, json, arena, books, recorder, wall, busy, .. } = self;
         let measured = &mut *recorder.now;
         measured.tally.frames.received += 1;
         arena.reset();
@@ -232,6 +255,7 @@ impl FeedCore {
 
         let decoded = line.venue.decode(payload, &line.symbols, json, arena);
         let now = Nanos::now();
+        busy.1 = now;
         let head = Head {
             received,
             committed: now,
@@ -266,6 +290,7 @@ impl FeedCore {
                         let head = Head { number, ..head };
                         let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
                         measured.hops.record(Hop::Encode, now, committed);
+                        busy.1 = committed;
                     }
                 }
                 Outcome::Data

@@ -2,14 +2,17 @@
 //!
 //! rdkafka's `BaseProducer` takes 262 ns a record and allocates for each record and report; `rd_kafka_produce_batch`
 //! takes half. So records go in and reports come out through rdkafka-sys here, the one file of the engine that talks
-//! C besides `said`; configuration, client and metadata are rdkafka's.
+//! C besides `said`, `statistics` and `rights`; configuration, client and metadata are rdkafka's.
 
+pub mod inspect;
 mod message;
 mod probe;
 mod reach;
+mod rights;
 mod said;
 pub mod security;
 pub mod settings;
+pub mod statistics;
 pub mod topics;
 mod trouble;
 
@@ -26,6 +29,7 @@ use rdkafka_sys as sys;
 use crate::bell;
 pub use message::{Header, Headers, Message, Refusal, Report, Topic};
 use said::Said;
+use statistics::{Text, Tray};
 
 /// `RD_KAFKA_PARTITION_UA`, a macro of `rdkafka.h`: the partitioner decides.
 const PARTITION_UNASSIGNED: i32 = -1;
@@ -39,6 +43,8 @@ pub struct Kafka {
     messages: Vec<sys::rd_kafka_message_t>,
     /// librdkafka's words, once it takes no more for good.
     fatal: Option<String>,
+    /// Where its statistics are left, if they are wanted.
+    tray: Option<Tray>,
 }
 
 // SAFETY: librdkafka's handles may be used from any thread, and `messages` is empty outside `produce_batch`.
@@ -49,7 +55,6 @@ impl<'a> Headers<'a> {
     pub fn value(self, name: &CStr) -> &'a [u8] {
         match self {
             Headers::Native(message) => native_header(message, name),
-            #[cfg(test)]
             Headers::List(list) => {
                 list.iter().find(|(other, _)| other.as_c_str() == name).map_or(&[], |(_, value)| value)
             }
@@ -71,12 +76,17 @@ impl Kafka {
         // SAFETY: the client is live; the queue is ours to destroy, which `drop` does before the client goes.
         let queue = unsafe { sys::rd_kafka_queue_get_main(client.native_ptr()) };
         let queue = ptr::NonNull::new(queue).ok_or(KafkaError::ClientCreation("it has no main queue".into()))?;
-        Ok(Kafka { client, queue, topics: Vec::new(), messages: Vec::new(), fatal: None })
+        Ok(Kafka { client, queue, topics: Vec::new(), messages: Vec::new(), fatal: None, tray: None })
     }
 
     /// The client, for metadata and administration.
     pub fn client(&self) -> &Client<DefaultClientContext> {
         &self.client
+    }
+
+    /// Leaves librdkafka's statistics in `tray` from now on, when it is polled.
+    pub fn leave_statistics(&mut self, tray: Tray) {
+        self.tray = Some(tray);
     }
 
     /// A topic to produce to.
@@ -270,6 +280,12 @@ impl Kafka {
                             let headers = Headers::Native(message);
                             on_report(Report { tag, refusal, place, may_have_arrived, key, value, headers });
                             reports += 1;
+                        }
+                    }
+                    sys::RD_KAFKA_EVENT_STATS => {
+                        if let (Some(tray), Some(event)) = (&self.tray, ptr::NonNull::new(event)) {
+                            tray.put(Text::of(event));
+                            continue;
                         }
                     }
                     _ => match Said::of(event) {

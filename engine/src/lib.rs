@@ -20,13 +20,16 @@
 //! Around it: [`engine`] starts and stops it, [`registry`] gives schemas their ids, [`state`] is the folder of what survives
 //! the engine, [`resume`] keeps there how far each symbol is, [`session`] and [`sequence`] watch over connections and ids,
 //! [`repair`] fills gaps from the exchange's history, [`latency`], [`accounting`], [`twins`] and [`interval`] measure,
-//! [`report`] writes down, and `page` makes a page of it. [`sim`], [`broker`] and [`demo`] stand in for the
-//! world outside.
+//! [`report`] writes down, and `page` makes a page of it. While it runs, [`board`] and [`pulse`] have what the cores show,
+//! [`http`] serves it with [`metrics`], [`health`] and `top` ask there, and [`notify`] tells systemd. [`check`] looks, before a
+//! start, whether all of it can be. [`sim`], [`broker`] and [`demo`] stand in for the world outside.
 
 pub mod accounting;
 pub mod avro;
 pub mod bell;
+pub mod board;
 pub mod broker;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -37,19 +40,25 @@ pub mod digits;
 pub mod engine;
 pub mod feed;
 pub mod fnv1a;
+pub mod health;
+pub mod http;
 pub mod instruments;
 pub mod interval;
 pub mod kafka;
 pub mod latency;
 pub mod machine;
+pub mod metrics;
 pub mod nearest;
 pub mod net;
+pub mod notify;
 pub mod outcome;
 pub mod pace;
 #[cfg(feature = "report")]
 pub mod page;
 pub mod process;
 pub mod produce;
+pub mod pulse;
+pub mod readable;
 pub mod record;
 pub mod registry;
 pub mod repair;
@@ -64,6 +73,8 @@ pub mod sim;
 pub mod spill;
 pub mod state;
 pub mod throttle;
+#[cfg(feature = "top")]
+pub mod top;
 pub mod trade;
 pub mod twins;
 pub mod venue;

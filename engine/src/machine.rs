@@ -1,6 +1,7 @@
 //! The machine that figures were measured on.
 
 use std::fs;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,8 @@ impl Machine {
     }
 }
 
-fn first_line(path: &str) -> Option<String> {
+/// The first line of a file, if it has one.
+pub(crate) fn first_line(path: impl AsRef<Path>) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(Into::into)
 }

@@ -38,6 +38,7 @@ use crate::clock::Nanos;
 use crate::config::RingFull;
 use crate::cores::Wait;
 use crate::interval::Recorder;
+use crate::pulse::Pulse;
 use crate::resume::Progress;
 use crate::session::backoff::Bounds;
 pub use client::{Client, Connect};
@@ -198,23 +199,39 @@ impl<C: Client + Send + 'static> ProducerCore<C> {
     ///
     /// # Errors
     /// If no thread can be made.
-    pub fn start(self, number: usize, cpu: usize, stop: Arc<AtomicBool>) -> Result<JoinHandle<Remainder>, String> {
+    pub fn start(
+        self,
+        number: usize,
+        cpu: usize,
+        stop: Arc<AtomicBool>,
+        pulse: Pulse,
+    ) -> Result<JoinHandle<Remainder>, String> {
         let thread = std::thread::Builder::new().name(format!("k2-produce-{number}")).spawn(move || {
             if !core_affinity::set_for_current(core_affinity::CoreId { id: cpu }) {
                 tracing::warn!(number, cpu, "the producer core cannot be bound to its CPU");
             }
-            self.run(&stop)
+            self.run(&stop, &pulse)
         });
         thread.map_err(|error| format!("producer core {number} cannot be started: {error}"))
     }
 
-    /// Runs until told to stop.
-    fn run(mut self, stop: &AtomicBool) -> Remainder {
+    /// Runs until told to stop, and to the end. The end may have to wait for the broker or the disk: that is no sign of trouble
+    /// with the core.
+    fn run(mut self, stop: &AtomicBool, pulse: &Pulse) -> Remainder {
+        let beating = pulse.begin();
+        let mut began = pulse.beat();
         while !stop.load(Ordering::Acquire) {
-            if self.lap() == 0 {
+            let done = self.lap();
+            if done == 0 {
                 self.rest();
             }
+            let now = pulse.beat();
+            if done > 0 {
+                self.desk.recorder.now.tally.busy_ns += now.since(began);
+            }
+            began = now;
         }
+        drop(beating);
         self.shut_down()
     }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::accounting::{Accounting, Records};
@@ -53,7 +53,7 @@ struct Logs {
 }
 
 /// The times of one hop, in nanoseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// How many were recorded.
     pub count: u64,
@@ -220,7 +220,8 @@ fn is_header(line: &[u8]) -> bool {
     line.starts_with(b"#") || line.starts_with(b"\"")
 }
 
-fn accounting_json(accounting: &Accounting) -> Value {
+/// The accounting as `report.json` and the status have it.
+pub(crate) fn accounting_json(accounting: &Accounting) -> Value {
     let records: Map<String, Value> =
         Kind::ALL.into_iter().map(|kind| (kind.name().to_string(), json!(accounting.records(kind)))).collect();
     let topics: Map<String, Value> =

@@ -1,5 +1,7 @@
 //! `k2-feed run`: the main job.
 
+mod face;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use crate::registry::start::StartError;
 use crate::report::Report;
 use crate::signals::{Signals, Wish};
 use crate::twins::Standing;
+use face::Face;
 
 /// How often measurements are collected; an interval of the latency log.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -66,7 +69,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         std::io::stdout().write_all(config::EXAMPLE.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let file = file(args);
+    let file = file(args.config.as_deref());
     let available = CpuSet::available().map_err(anyhow::Error::msg)?;
     let explained = Explained::load_here(file, config::environment_variables(), &available)?;
     if args.print_config {
@@ -76,6 +79,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let config = explained.config.clone();
     let mut report = Report::new(args.report.as_deref())?;
     let signals = Signals::install()?;
+    let mut face = Face::begin(&config, &available)?;
     let mut engine = match Engine::start_unless(&config, signals.stop()) {
         Err(error) if matches!(error.downcast_ref(), Some(StartError::Stopped)) => {
             tracing::info!("{error}: nothing was read");
@@ -88,6 +92,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         Ok(engine) => engine,
     };
     engine.plan().housekeeping.apply();
+    face.runs(&engine);
     let started = Instant::now();
     let deadline = args.run_for.map(|run_for| started + run_for);
     let mut summary = Summary::new(started);
@@ -96,7 +101,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             deadline.map_or(INTERVAL, |deadline| INTERVAL.min(deadline.saturating_duration_since(Instant::now())));
         let wish = signals.wait(wait);
         if wish == Some(Wish::Reload) {
-            reload(args, &mut engine);
+            face.around_reload(|| reload(args, &mut engine));
         }
         if wish == Some(Wish::Stop)
             || engine.has_failed()
@@ -105,12 +110,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
             break;
         }
         let interval = engine.collect();
+        face.show(engine.view(&interval));
         report.add(&interval.hops, &interval.accounting, started.elapsed());
         summary.add(interval);
     }
     let (plan, config) = (engine.plan().clone(), engine.config().clone());
     tracing::info!("stopping: draining the rings and waiting for the broker");
-    let mut progress = Progress::new(&signals);
+    face.stops();
+    let mut progress = Progress::new(&signals, &mut face);
     let stopped = engine.stop_telling(|accounting| progress.tell(accounting));
     report.add(&stopped.last.hops, &stopped.last.accounting, started.elapsed());
     summary.add(stopped.last);
@@ -122,12 +129,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 /// How far the end is.
 struct Progress<'a> {
     signals: &'a Signals,
+    face: &'a mut Face,
     said: Instant,
 }
 
 impl<'a> Progress<'a> {
-    fn new(signals: &'a Signals) -> Self {
-        Progress { signals, said: Instant::now() }
+    fn new(signals: &'a Signals, face: &'a mut Face) -> Self {
+        Progress { signals, face, said: Instant::now() }
     }
 
     fn tell(&mut self, accounting: &Accounting) {
@@ -135,20 +143,21 @@ impl<'a> Progress<'a> {
         self.signals.tell_left(format!("{in_flight} records were in flight, {spilled} are on disk"));
         if self.said.elapsed() >= PROGRESS_INTERVAL {
             self.said = Instant::now();
+            self.face.still_stops(in_flight, spilled);
             tracing::info!(in_flight, spilled, "waiting for the broker; a second signal ends it at once");
         }
     }
 }
 
-/// The configuration file, if there is one.
-fn file(args: &RunArgs) -> Option<&Path> {
+/// The configuration file that is `given`, or the one that is there, if there is one.
+pub(crate) fn file(given: Option<&Path>) -> Option<&Path> {
     let default = Path::new(DEFAULT_FILE);
-    args.config.as_deref().or_else(|| default.exists().then_some(default))
+    given.or_else(|| default.exists().then_some(default))
 }
 
 /// Reads the configuration again, and has it taken over if all of it is right.
 fn reload(args: &RunArgs, engine: &mut Engine) {
-    let read = Config::load(file(args), config::environment_variables()).map_err(anyhow::Error::from);
+    let read = Config::load(file(args.config.as_deref()), config::environment_variables()).map_err(anyhow::Error::from);
     if let Err(error) = read.and_then(|config| engine.change(&config)) {
         tracing::error!("the configuration is not taken over, the one before stays in force: {error:#}");
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 /// The file in the folder that the running engine holds locked.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 /// The file that shows whether the folder can be written; it is there for a moment only.
 const PROBE: &str = "probe";
 
@@ -95,7 +95,7 @@ pub fn replace(path: &Path, bytes: &[u8], whole: Whole) -> io::Result<()> {
 }
 
 /// The process that has written its number into the lock.
-fn owner(lock: &mut File) -> Option<u32> {
+pub(crate) fn owner(lock: &mut File) -> Option<u32> {
     let mut text = String::new();
     lock.read_to_string(&mut text).ok()?;
     text.trim().parse().ok()

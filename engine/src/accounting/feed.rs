@@ -90,6 +90,8 @@ pub struct FeedTally {
     pub reconnects: u64,
     /// What else became of connections.
     pub sessions: Sessions,
+    /// Nanoseconds from bytes in a receive buffer to the end of their batch; waits for room in the ring are among them.
+    pub busy_ns: u64,
 }
 
 /// The records that a feed core has made for one topic.
@@ -155,6 +157,7 @@ impl AddAssign<&FeedTally> for FeedTally {
         self.sessions.breakers_opened += other.sessions.breakers_opened;
         self.sessions.replaced += other.sessions.replaced;
         self.sessions.resubscribed += other.sessions.resubscribed;
+        self.busy_ns += other.busy_ns;
     }
 }
 

@@ -14,6 +14,21 @@ pub struct ProducerTally {
     pub topics: Vec<TopicTally>,
     /// What became of deliveries.
     pub delivery: Delivery,
+    /// What waits just now.
+    pub waiting: Waiting,
+    /// Nanoseconds of laps in which something was done.
+    pub busy_ns: u64,
+}
+
+/// What waits with a producer core: with the client, and on disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Records with the client, or given back by it.
+    pub queue_records: u64,
+    /// Their bytes.
+    pub queue_bytes: u64,
+    /// Bytes of the journals.
+    pub spill_bytes: u64,
 }
 
 /// What a producer core has counted of one topic's records:
@@ -135,5 +150,9 @@ impl AddAssign<&ProducerTally> for ProducerTally {
         self.delivery.possible_duplicates += other.delivery.possible_duplicates;
         self.delivery.clients += other.delivery.clients;
         self.delivery.damaged += other.delivery.damaged;
+        self.waiting.queue_records += other.waiting.queue_records;
+        self.waiting.queue_bytes += other.waiting.queue_bytes;
+        self.waiting.spill_bytes += other.waiting.spill_bytes;
+        self.busy_ns += other.busy_ns;
     }
 }

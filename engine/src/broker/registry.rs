@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use serde_json::{Value, json};
-use tiny_http::{Header, Request, Response, Server};
+use tiny_http::{Request, Server};
 
 use super::store::{Level, Refused, Store, Version};
 use super::{BrokerError, listen};
+use crate::http::respond;
 
 const WHAT: &str = "the embedded schema registry";
 
@@ -116,12 +117,7 @@ fn handle(mut request: Request, store: &Mutex<Store>) {
             answer(&mut store, request.method().as_str(), request.url(), &body)
         }
     };
-    let mut response = Response::from_string(answer.to_string()).with_status_code(status);
-    if let Ok(header) = Header::from_bytes("Content-Type", CONTENT_TYPE) {
-        response.add_header(header);
-    }
-    // A client that has gone away no longer minds.
-    let _ = request.respond(response);
+    respond(request, status, CONTENT_TYPE, answer.to_string());
 }
 
 /// HTTP status and body.

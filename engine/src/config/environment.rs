@@ -19,6 +19,8 @@ const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
 const TOPIC_RAW: &str = "K2_KAFKA_TOPIC_RAW";
 const TOPIC_NORMALIZED: &str = "K2_KAFKA_TOPIC_NORMALIZED";
 const STATE_DIR: &str = "K2_STATE_DIR";
+/// Where metrics, health and status are served.
+pub(super) const HTTP_LISTEN: &str = "K2_HTTP_LISTEN";
 const SCHEMA_PATH: &str = "K2_SCHEMA_PATH";
 
 /// The variable with an exchange's address: `K2_BINANCE_WS_URL`. Those of exchanges that are not fed are not looked at.
@@ -95,6 +97,10 @@ pub(super) fn apply(file: &mut File, variables: impl IntoIterator<Item = (String
         file.state.dir = Some(dir.into());
         file.origins.set("state.dir", source);
     }
+    if let Some((listen, source)) = variables.get(HTTP_LISTEN) {
+        file.http.listen = Some(listen);
+        file.origins.set("http.listen", source);
+    }
     if variables.get(SCHEMA_PATH).is_some() {
         tracing::info!("{SCHEMA_PATH} is not needed: the schemas are in the binary");
     }
@@ -157,6 +163,7 @@ fn name_unknown(variables: &BTreeMap<String, String>) {
         TOPIC_RAW,
         TOPIC_NORMALIZED,
         STATE_DIR,
+        HTTP_LISTEN,
         SCHEMA_PATH,
     ];
     let of_exchange = |exchange| [url_variable(exchange), rest_url_variable(exchange)];

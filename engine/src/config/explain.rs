@@ -133,6 +133,13 @@ impl fmt::Display for Explained {
         spill.line(f, "fsync_interval_ms", config.spill.fsync_interval_ms)?;
         spill.line(f, "replay_per_s", config.spill.replay_per_s)?;
 
+        let http = Table { prefix: "http.", origins: &given.origins };
+        writeln!(f, "\n[http]")?;
+        match config.http.listen {
+            Some(address) => http.line(f, "listen", address)?,
+            None => http.line(f, "listen", "off")?,
+        }
+
         writeln!(f, "\n[tls]")?;
         match &config.extra_ca {
             Some(path) => Table { prefix: "tls.", origins: &given.origins }.path(f, "extra_ca", path),

@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) session: Session,
     pub(super) state: State,
     pub(super) spill: Spill,
+    pub(super) http: Http,
     pub(super) tls: Tls,
     /// Where each key comes from, those of feeds left out.
     #[serde(skip)]
@@ -188,6 +189,12 @@ pub(super) struct Spill {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+pub(super) struct Http {
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Tls {
     pub(super) extra_ca: Option<PathBuf>,
 }
@@ -205,6 +212,7 @@ pub(super) fn keys(table: &str) -> &'static [&'static str] {
         "session" => serde_introspect::<Session>(),
         "state" => serde_introspect::<State>(),
         "spill" => serde_introspect::<Spill>(),
+        "http" => serde_introspect::<Http>(),
         "tls" => serde_introspect::<Tls>(),
         _ => &[],
     }

@@ -32,7 +32,7 @@ fn check_cores(cores: &Cores, available: &CpuSet, section: &mut Section<'_>) {
 }
 
 /// Why a folder can neither be written nor made. Only [`crate::state`], which makes it, can tell for sure.
-fn unusable(dir: &Path) -> Option<String> {
+pub(crate) fn unusable(dir: &Path) -> Option<String> {
     let way_out = "name a folder that this user may write (K2_STATE_DIR)";
     let absolute = std::path::absolute(dir).ok()?;
     let there = absolute.ancestors().find(|path| path.symlink_metadata().is_ok())?;

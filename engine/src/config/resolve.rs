@@ -3,6 +3,7 @@
 
 mod alternatives;
 mod feeds;
+mod http;
 mod kafka;
 mod security;
 mod session;
@@ -33,12 +34,13 @@ pub(super) fn resolve(given: &file::File, available: Option<&CpuSet>, errors: &m
     let session = session::resolve(&given.session, &mut Section::new("session", &given.origins, errors));
     let state = resolve_state(&given.state, &mut Section::new("state", &given.origins, errors));
     let spill = spill::resolve(&given.spill, &state, limits.ring_full, &given.origins, errors);
+    let http = http::resolve(&given.http, &mut Section::new("http", &given.origins, errors));
     let kafka = kafka::resolve(&given.kafka, &mut Section::new("kafka", &given.origins, errors));
     if let Some(available) = available {
         here::check_all(given, &cores, &state, available, errors);
     }
     let extra_ca = given.tls.extra_ca.clone();
-    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, spill, extra_ca })
+    Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, spill, http, extra_ca })
 }
 
 fn resolve_cores(given: &file::Cores, section: &mut Section<'_>) -> Cores {

@@ -7,6 +7,7 @@ mod alternatives;
 mod bad_input;
 mod example;
 mod explain;
+mod http;
 mod repair;
 mod security;
 mod session;

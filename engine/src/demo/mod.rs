@@ -200,9 +200,10 @@ fn watch(
     let mut warm = args.run_for < LONG_ENOUGH;
     loop {
         let interrupted = signals.wait(LOOK).is_some();
-        let sent = simulators.iter().map(|(_, simulator)| simulator.progress().sent).sum();
+        let progress: Vec<_> = simulators.iter().map(|(_, simulator)| simulator.progress()).collect();
+        let sent = progress.iter().map(|progress| progress.sent).sum();
         // Who was cut off at the end is yet to be shown what it missed: once it is back, an exchange is not done before that.
-        let all_back = simulators.iter().all(|(_, simulator)| simulator.progress().recovery.waiting == 0);
+        let all_back = progress.iter().all(|progress| progress.recovery.waiting == 0);
         let is_done = simulators.iter().all(|(_, simulator)| simulator.is_done());
         let verified = verifier.verified();
         let began = *market_began.get_or_insert_with(Instant::now);
@@ -211,7 +212,7 @@ fn watch(
             collected = Instant::now();
         }
         // An exchange that nobody subscribes to would never be done.
-        let all_trade = simulators.iter().all(|(_, simulator)| simulator.progress().sent > 0);
+        let all_trade = progress.iter().all(|progress| progress.sent > 0);
         if verified > moved.1 || !is_done && all_trade {
             moved = (Instant::now(), verified);
         }

@@ -9,6 +9,7 @@ use crate::accounting::Accounting;
 use crate::engine::Interval;
 use crate::latency::{Hop, Hops, readable};
 use crate::machine::resident_bytes;
+use crate::readable::thousands;
 use crate::record::Kind;
 use crate::sim::{Rate, Recovery, Summary};
 use crate::twins::Standing;
@@ -30,7 +31,7 @@ impl Screen {
         let is_terminal = term.features().is_attended();
         let rate = match args.rate {
             Rate::Max => "as many trades as come out again".to_string(),
-            Rate::PerSecond(rate) => format!("{} trades/s", grouped(rate as u64)),
+            Rate::PerSecond(rate) => format!("{} trades/s", thousands(rate as u64)),
         };
         let screen = Screen { term, is_terminal, drawn: 0, seconds: 0, last_verified: 0 };
         screen.line(&format!(
@@ -58,9 +59,9 @@ impl Screen {
             return self.line(&format!(
                 "{:>4} s  sent {:>12}  verified {:>12}  {:>9}/s  discrepancies {faults}  {p99}",
                 self.seconds,
-                grouped(sent),
-                grouped(verified),
-                grouped(rate)
+                thousands(sent),
+                thousands(verified),
+                thousands(rate)
             ));
         }
         let mut lines = vec![
@@ -68,9 +69,9 @@ impl Screen {
             format!(
                 "  {:>4} s   sent {}   verified {}   {}/s",
                 self.seconds,
-                grouped(sent),
-                grouped(verified),
-                style(grouped(rate)).bold()
+                thousands(sent),
+                thousands(verified),
+                style(thousands(rate)).bold()
             ),
             format!("  discrepancies {}   resident memory {} MiB", good_if_zero(faults), resident_bytes() >> 20),
             String::new(),
@@ -111,9 +112,9 @@ impl Screen {
             self.line(&format!(
                 "  {:<width$} {} trades sent in {:.1} s, {}/s; late by p50 {}, p99 {}, max {}",
                 protocol.to_string(),
-                grouped(sent.progress.sent),
+                thousands(sent.progress.sent),
                 sent.sending.as_secs_f64(),
-                grouped(sent.rate as u64),
+                thousands(sent.rate as u64),
                 readable(sent.progress.lateness.p50_ns),
                 readable(sent.progress.lateness.p99_ns),
                 readable(sent.progress.lateness.max_ns)
@@ -130,15 +131,15 @@ impl Screen {
         }
         self.line(&format!(
             "  topics    {} of {} trades found right on both; missing {}, twice {}, different {}, out of order {}",
-            grouped(verdict.seen),
-            grouped(verdict.expected),
+            thousands(verdict.seen),
+            thousands(verdict.expected),
             good_if_zero(verdict.missing),
             good_if_zero(verdict.duplicate),
             good_if_zero(verdict.mismatched),
             good_if_zero(verdict.out_of_order)
         ));
         if verdict.raw_again > 0 {
-            let again = grouped(verdict.raw_again);
+            let again = thousands(verdict.raw_again);
             self.line(&format!(
                 "            {again} raw frames came more than once, as they may where connections overlap"
             ));
@@ -182,8 +183,8 @@ fn first(standing: &Standing) -> String {
     format!(
         "  {:<9} first with {} trades, second with {}; first by p50 {}, p99 {}, max {}",
         standing.name(),
-        grouped(*first),
-        grouped(*second),
+        thousands(*first),
+        thousands(*second),
         readable(lead_ns.p50),
         readable(lead_ns.p99),
         readable(lead_ns.max)
@@ -206,7 +207,7 @@ fn row(name: &str, histogram: &hdrhistogram::Histogram<u64>) -> String {
     }
     let at = |quantile: f64| readable(histogram.value_at_quantile(quantile));
     let (p50, p99, p99_9, max) = (at(0.5), at(0.99), at(0.999), readable(histogram.max()));
-    format!("  {name:<11}{p50:>11}{p99:>11}{p99_9:>11}{max:>11}{:>13}", grouped(histogram.len()))
+    format!("  {name:<11}{p50:>11}{p99:>11}{p99_9:>11}{max:>11}{:>13}", thousands(histogram.len()))
 }
 
 fn record_table(accounting: &Accounting) -> Vec<String> {
@@ -217,26 +218,13 @@ fn record_table(accounting: &Accounting) -> Vec<String> {
         let records = accounting.records(kind);
         let counts =
             [records.committed, records.acked, records.failed, records.dropped, records.spilled, records.in_flight];
-        let counts: String = counts.iter().map(|count| format!("{:>12}", grouped(*count))).collect();
+        let counts: String = counts.iter().map(|count| format!("{:>12}", thousands(*count))).collect();
         lines.push(format!("  {:<11}{counts}", kind.name()));
     }
     lines
 }
 
 fn good_if_zero(count: u64) -> String {
-    let shown = grouped(count);
+    let shown = thousands(count);
     if count == 0 { style(shown).green().to_string() } else { style(shown).red().bold().to_string() }
-}
-
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

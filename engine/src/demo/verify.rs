@@ -172,10 +172,6 @@ struct Feed {
     /// By the exchange's symbol.
     places: HashMap<String, usize>,
     ledger: LedgerReader,
-    /// Frames found on the topics where they belong.
-    settled: u64,
-    /// Trades found on both topics, right or not.
-    found: u64,
 }
 
 impl Feed {
@@ -183,7 +179,7 @@ impl Feed {
         let Judged { topic, topic_raw, symbols, ledger, raw } = feed;
         let places = symbols.iter().enumerate().map(|(place, listed)| (listed.symbol.clone(), place)).collect();
         let books = symbols.into_iter().map(|listed| Book::new(listed, raw)).collect();
-        Feed { topic, topic_raw, reader, books, places, ledger, settled: 0, found: 0 }
+        Feed { topic, topic_raw, reader, books, places, ledger }
     }
 
     fn side(&self, topic: &str) -> Option<Side> {
@@ -218,8 +214,7 @@ impl Feed {
         let mut right = 0;
         while let Some(settled) = self.books[place].settle() {
             right += settled.right;
-            self.settled += 1;
-            self.found += settled.trades;
+            self.ledger.settle(settled.trades);
             if let Ok(batch) = Rc::try_unwrap(settled.batch) {
                 self.ledger.give_back(batch);
             }
@@ -263,7 +258,7 @@ impl Work {
                 if let Some((due_ns, trades)) = finding.frame {
                     self.measure(due_ns, trades, seen_at, compare::received_ns(message));
                 }
-                self.settle(index, place);
+                self.verdict.seen += self.feeds[index].settle(place);
                 self.verdict.raw_again += u64::from(finding.again);
                 finding.faults.into_iter().for_each(|fault| self.fault(fault));
             }
@@ -271,17 +266,10 @@ impl Work {
         }
     }
 
-    /// Strikes off a book of a feed what is found.
-    fn settle(&mut self, index: usize, place: usize) {
-        let feed = &mut self.feeds[index];
-        self.verdict.seen += feed.settle(place);
-        self.shared.counts[index].note(feed.settled, feed.found);
-    }
-
     /// Takes in what the exchanges have sent meanwhile.
     fn note_sent(&mut self) {
-        for index in 0..self.feeds.len() {
-            while let Ok(batch) = self.feeds[index].ledger.try_recv() {
+        for feed in &mut self.feeds {
+            while let Ok(batch) = feed.ledger.try_recv() {
                 let batch = Rc::new(batch);
                 self.verdict.expected += batch.trades.len() as u64;
                 if let (None, Some(first)) = (self.warm_at_ns, batch.frames.first()) {
@@ -289,9 +277,9 @@ impl Work {
                 }
                 for (place, frame) in batch.frames.iter().enumerate() {
                     let book = frame.symbol as usize;
-                    self.feeds[index].books[book].note(batch.clone(), place);
+                    feed.books[book].note(batch.clone(), place);
                     // One that need not come is never looked at again.
-                    self.settle(index, book);
+                    self.verdict.seen += feed.settle(book);
                 }
             }
         }

@@ -9,13 +9,14 @@ use std::time::Duration;
 use crossbeam::channel::Receiver;
 use rdkafka::ClientConfig;
 
-use super::on_housekeeping;
 use super::rings::Rings;
 use crate::config::{Config, Feed, Fsync};
 use crate::cores::Plan;
 use crate::interval::{self, ProducerMeasured};
 use crate::kafka::Kafka;
+use crate::kafka::statistics::Tray;
 use crate::produce::{Connect, NewRoute, ProducerCore, ProducerSettings, Remainder, Resume, RouteSpec, StoreSettings};
+use crate::pulse::Pulse;
 use crate::session::backoff::Bounds;
 use crate::spill;
 
@@ -24,31 +25,32 @@ const SEGMENTS: u64 = 64;
 /// The waits before records that came back are offered again.
 const WAITS: Bounds = Bounds { min: Duration::from_millis(100), max: Duration::from_secs(10) };
 /// The folder of the journals in `state.dir`, with one of its own for each producer core.
-const FOLDER: &str = "spill";
+pub(crate) const FOLDER: &str = "spill";
 
 /// Starts a producer core, first with the client `kafka`.
 pub(super) fn start(
     number: usize,
-    (kafka, new_routes): (Kafka, Receiver<NewRoute>),
+    (mut kafka, new_routes): (Kafka, Receiver<NewRoute>),
     plan: &Plan,
     config: &Config,
     rings: &mut Rings,
     reached: Option<Resume>,
-    stop: &Arc<AtomicBool>,
+    (stop, pulse, tray): (&Arc<AtomicBool>, Pulse, &Tray),
 ) -> anyhow::Result<JoinHandle<Remainder>> {
     let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
     rings.producer_collectors.push(collector);
     let routes: Vec<_> = config.feeds.iter().map(route).collect();
     let consumers = std::mem::take(&mut rings.consumers[number]);
     let bell = rings.bells[number].clone();
-    let connect = connect(config, plan);
+    kafka.leave_statistics(tray.clone());
+    let connect = connect(config, plan, tray.clone());
     // Threads that are started here inherit the CPUs.
-    let core = on_housekeeping(plan, || {
+    let core = plan.housekeeping.run(|| {
         let settings = settings((number, plan.producer.len()), config, reached);
         ProducerCore::new(kafka, connect, consumers, (&routes, new_routes), recorder, bell, settings)
     });
     let core = core.map_err(anyhow::Error::msg)?;
-    core.start(number, plan.producer[number], stop.clone()).map_err(anyhow::Error::msg)
+    core.start(number, plan.producer[number], stop.clone(), pulse).map_err(anyhow::Error::msg)
 }
 
 /// Where a feed's records go.
@@ -58,13 +60,17 @@ pub(super) fn route(feed: &Feed) -> RouteSpec {
 
 /// A client for each producer core.
 pub(super) fn clients(plan: &Plan, config: &ClientConfig) -> anyhow::Result<Vec<Kafka>> {
-    Ok(plan.producer.iter().map(|_| on_housekeeping(plan, || Kafka::new(config))).collect::<Result<_, _>>()?)
+    Ok(plan.producer.iter().map(|_| plan.housekeeping.run(|| Kafka::new(config))).collect::<Result<_, _>>()?)
 }
 
-/// Makes clients after the first.
-fn connect(config: &Config, plan: &Plan) -> Connect<Kafka> {
+/// Makes clients after the first, which leave their statistics in `tray`.
+fn connect(config: &Config, plan: &Plan, tray: Tray) -> Connect<Kafka> {
     let (client_config, plan) = (config.producer_settings().client_config(), plan.clone());
-    Box::new(move || on_housekeeping(&plan, || Kafka::new(&client_config)).map_err(|error| error.to_string()))
+    Box::new(move || {
+        let mut kafka = plan.housekeeping.run(|| Kafka::new(&client_config)).map_err(|error| error.to_string())?;
+        kafka.leave_statistics(tray.clone());
+        Ok(kafka)
+    })
 }
 
 /// `of` is the core's number, and how many there are.

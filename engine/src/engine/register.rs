@@ -64,7 +64,8 @@ pub(super) fn register(
     Ok(Registered { schema_ids: start.ids(&subjects, avro::NORMALIZED_TRADE)?, most_bytes })
 }
 
-fn topic_specs(feed: &Feed, partitions: i32) -> impl Iterator<Item = TopicSpec> {
+/// The topics of a feed, as they would be made.
+pub(crate) fn topic_specs(feed: &Feed, partitions: i32) -> impl Iterator<Item = TopicSpec> {
     feed.kinds().map(move |kind| {
         let retention = if kind == Kind::Normalized { NORMALIZED_RETENTION } else { RAW_RETENTION };
         TopicSpec { name: feed.topic(kind).to_string(), kind, partitions, retention }

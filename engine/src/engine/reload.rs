@@ -7,7 +7,7 @@ use crossbeam::channel::{bounded, never};
 
 use super::register::{Registered, Wait, register};
 use super::roster::Changed;
-use super::{COLLECT_TIMEOUT, Engine, on_housekeeping, producers, repair};
+use super::{COLLECT_TIMEOUT, Engine, producers, repair};
 use crate::config::{Config, Feed};
 use crate::kafka::Kafka;
 use crate::kafka::topics::BATCH_SIZE;
@@ -48,7 +48,7 @@ impl Engine {
     /// Sees to topics, schemas and routes of feeds that are added. Returns the schemas' ids.
     fn prepare(&self, config: &Config, added: &[&Feed]) -> anyhow::Result<Vec<u32>> {
         let client_config = self.config.producer_settings().client_config();
-        let kafka = on_housekeeping(&self.plan, || Kafka::new(&client_config))?;
+        let kafka = self.plan.housekeeping.run(|| Kafka::new(&client_config))?;
         let in_force = Config { feeds: config.feeds.clone(), ..self.config.clone() };
         // What runs is not held up: who asks for the change may ask again.
         let wait = Wait { longest: Duration::ZERO, stop: &never() };

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use super::replan;
+use super::view::{self, Address};
 use crate::avro::SymbolPrefix;
 use crate::config::{Config, Feed, Raw, Session};
 use crate::feed::assignment::Assignment;
@@ -93,6 +94,18 @@ impl Roster {
         let (_, made) = self.exchanges.entry(feed.protocol.exchange()).or_default();
         *made += count;
         (*made - count..*made).collect()
+    }
+
+    /// The addresses of all feeds, each once.
+    pub(super) fn addresses_shown(&self) -> Vec<Address> {
+        let carried = self.feeds.iter().filter(|standing| !standing.groups.is_empty());
+        let mut all: Vec<_> =
+            carried.flat_map(|standing| view::addresses(&standing.feed, &standing.addresses)).collect();
+        // Of feeds that share one, the worst is told: it comes last.
+        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.dedup_by(|next, kept| (&next.exchange, &next.url) == (&kept.exchange, &kept.url));
+        all.reverse();
+        all
     }
 
     fn addresses(&self, feed: &Feed) -> Arc<Mutex<Addresses>> {

@@ -1,6 +1,7 @@
 //! What a core keeps of each symbol of a feed, whichever connections it comes by.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bumpalo::Bump;
 
@@ -9,7 +10,8 @@ use super::firsts::Firsts;
 use super::gaps::{Gaps, close, give_up};
 use crate::accounting::FeedTally;
 use crate::avro::SymbolPrefix;
-use crate::clock::Nanos;
+use crate::board::{SymbolCounts, SymbolSign};
+use crate::clock::{Nanos, WallOffset};
 use crate::interval::FeedMeasured;
 use crate::repair::Reason;
 use crate::resume::Reached;
@@ -43,6 +45,10 @@ pub(super) struct Book {
     pub(super) gaps: Option<Box<Gaps>>,
     /// When the trade with the highest number took place.
     last_ns: i64,
+    /// When a trade was last received.
+    received: Nanos,
+    counts: SymbolCounts,
+    sign: Arc<SymbolSign>,
     activity: Activity,
     /// Whether the configuration does not want it any more.
     is_unwanted: bool,
@@ -64,6 +70,7 @@ impl Books {
         line: &Line<V>,
         symbol: &str,
         prefix: SymbolPrefix,
+        sign: impl FnOnce() -> Arc<SymbolSign>,
         twins: &mut Twins,
     ) -> usize {
         let place = *self.places.entry((line.feed, symbol.to_string())).or_insert_with(|| {
@@ -76,6 +83,9 @@ impl Books {
                 firsts: None,
                 gaps: None,
                 last_ns: 0,
+                received: Nanos(0),
+                counts: SymbolCounts::default(),
+                sign: sign(),
                 activity,
                 is_unwanted: false,
                 carriers: 0,
@@ -126,6 +136,11 @@ impl Books {
     /// The book at `place`.
     pub(super) fn at(&mut self, place: usize) -> &mut Book {
         &mut self.books[place]
+    }
+
+    /// Shows how each symbol stands.
+    pub(super) fn show(&self, wall: WallOffset) {
+        self.books.iter().for_each(|book| book.show(wall));
     }
 
     /// All books with their places.
@@ -191,6 +206,7 @@ impl Book {
                 after_ns: before(hole.after_ns),
                 before_ns: reached.last_ns,
             };
+            self.counts.gap(missing.count());
             tally.gaps += 1;
             tally.missing = tally.missing.saturating_add(missing.count());
             let (symbol, first, last) = (&self.symbol, hole.first, hole.last);
@@ -220,6 +236,8 @@ impl Book {
     ) -> bool {
         let tally = &mut measured.tally;
         tally.trades += 1;
+        self.counts.trades += 1;
+        self.received = received;
         let place = &mut line.places[trade.instrument];
         place.traded_at = Some(received);
         self.level += u32::from(!std::mem::replace(&mut place.is_level, true));
@@ -245,7 +263,7 @@ impl Book {
                 if matches!(observation, Observation::Gap { .. } | Observation::Restarted { .. }) {
                     self.activity.interrupted();
                 }
-                note(tally, &self.symbol, &line.name, &trade.id, observation);
+                self.note(tally, &line.name, &trade.id, observation);
                 self.note_gap(tally, trade.exchange_time_ns, observation);
                 observation != Observation::Repeated
             }
@@ -318,31 +336,43 @@ impl Book {
             gaps.came(number);
         }
         let observation = self.tracker.pass(V::SEQUENCE, number);
-        note(tally, &self.symbol, &line.name, &TradeId::Number(number.unsigned_abs()), observation);
+        self.note(tally, &line.name, &TradeId::Number(number.unsigned_abs()), observation);
         self.note_gap(tally, self.last_ns, observation);
         observation != Observation::Repeated
     }
-}
 
-#[cold]
-fn note(tally: &mut FeedTally, symbol: &str, connection: &str, id: &TradeId<'_>, observation: Observation) {
-    match observation {
-        Observation::InOrder => {}
-        Observation::Gap { after, before, missing } => {
-            tally.gaps += 1;
-            tally.missing = tally.missing.saturating_add(missing);
-            tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
+    /// Counts and says what was observed of a trade.
+    #[cold]
+    fn note(&mut self, tally: &mut FeedTally, connection: &str, id: &TradeId<'_>, observation: Observation) {
+        let symbol = &self.symbol;
+        match observation {
+            Observation::InOrder => {}
+            Observation::Gap { after, before, missing } => {
+                self.counts.gap(missing);
+                tally.gaps += 1;
+                tally.missing = tally.missing.saturating_add(missing);
+                tracing::warn!(symbol, connection, after, before, missing, "gap: trades are missing");
+            }
+            Observation::Late { last } => {
+                tally.late += 1;
+                tracing::info!(symbol, connection, id = %id, last, "a trade came late");
+            }
+            Observation::Repeated => {
+                tally.duplicates += 1;
+                tracing::debug!(symbol, connection, id = %id, "a trade came again: it is not published twice");
+            }
+            Observation::Restarted { last } => {
+                tracing::warn!(symbol, connection, id = %id, last, "the exchange counts anew");
+            }
         }
-        Observation::Late { last } => {
-            tally.late += 1;
-            tracing::info!(symbol, connection, id = %id, last, "a trade came late");
-        }
-        Observation::Repeated => {
-            tally.duplicates += 1;
-            tracing::debug!(symbol, connection, id = %id, "a trade came again: it is not published twice");
-        }
-        Observation::Restarted { last } => {
-            tracing::warn!(symbol, connection, id = %id, last, "the exchange counts anew");
-        }
+    }
+
+    /// Shows how the symbol stands.
+    fn show(&self, wall: WallOffset) {
+        let received = (self.counts.trades > 0).then(|| {
+            let unix_ns = wall.unix_ns(self.received);
+            (unix_ns, unix_ns - self.last_ns)
+        });
+        self.sign.show(!self.is_unwanted || self.carriers > 0, self.counts, received);
     }
 }

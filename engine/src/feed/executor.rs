@@ -14,10 +14,10 @@ use super::FeedCore;
 use super::assignment::{Assignment, Limits};
 use super::io_uring::{IO_MEMORY, explain};
 use super::outside::{Here, Machine, Outside};
-use super::pulse::Pulse;
 use super::seat::{Seat, Seated};
 use super::waits::Waits;
 use crate::clock::Nanos;
+use crate::pulse::Pulse;
 use crate::repair::Source;
 use crate::venue::{Venue, Visit};
 

@@ -9,8 +9,9 @@ use glommio::{GlommioError, LocalExecutorBuilder, Placement};
 /// of 10 MiB is more than the usual memlock limit.
 pub(super) const IO_MEMORY: usize = 64 * 1024;
 /// Least of the limit of locked memory: glommio makes no executor below it, however little it is to lock.
-const MIN_LOCKED_MEMORY: u64 = 512 * 1024;
-const MORE_MEMORY: &str =
+pub(crate) const MIN_LOCKED_MEMORY: u64 = 512 * 1024;
+/// How to raise it.
+pub(crate) const MORE_MEMORY: &str =
     "raise it (ulimit -l 8192; LimitMEMLOCK= in systemd; ulimits.memlock in Compose; --ulimit memlock= in Docker)";
 
 /// What is missing for io_uring, and how to mend it.

@@ -9,6 +9,7 @@ use super::book::Books;
 use super::line::Line;
 use super::outside::ByteStream;
 use crate::avro::SymbolPrefix;
+use crate::board::{Standing, State};
 use crate::clock::Nanos;
 use crate::session::{Session, Step};
 use crate::venue::{Control, Instrument, Venue};
@@ -237,6 +238,14 @@ impl<V: Venue, S: ByteStream> Leg<V, S> {
             }
         }
         line.places.iter().any(|place| !place.is_dropped)
+    }
+
+    /// What the connection is at.
+    pub(super) fn standing(&self) -> Standing {
+        let symbols = self.line.places.iter().filter(|place| !place.is_dropped).count();
+        let subscribed = self.session.subscriptions().count();
+        let state = if subscribed > 0 { State::Subscribed } else { State::Connected };
+        Standing { state, symbols, subscribed, began: self.began, heard: self.session.heard_at() }
     }
 
     /// Whether the connection was ended, though its reader may not know yet.

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::assignment::{Assignment, Limits};
@@ -14,6 +15,7 @@ use super::leg::{Ended, Leaving, Leg};
 use super::outside::{ByteStream, Outside};
 use super::reader::Reader;
 use super::{FeedCore, Line};
+use crate::board::{ConnectionSign, Standing};
 use crate::clock::Nanos;
 use crate::config::shown;
 use crate::net::dial::Dialed;
@@ -45,6 +47,7 @@ pub struct Seat<V, O: Outside> {
     rests_until: Cell<Nanos>,
     is_connecting: Cell<bool>,
     is_stopping: Cell<bool>,
+    sign: Arc<ConnectionSign>,
 }
 
 /// A seat, whatever the protocol.
@@ -70,6 +73,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
     /// A seat for the connection that `assignment` describes.
     pub fn new(assignment: Assignment, limits: Limits, core: Rc<RefCell<FeedCore>>, outside: O) -> Rc<Self> {
         let seed = (outside.random() * u64::MAX as f64) as u64;
+        let sign = core.borrow().sign(V::FACTS.exchange, assignment.number);
         Rc::new(Seat {
             core,
             limits,
@@ -81,6 +85,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
             rests_until: Cell::new(Nanos(0)),
             is_connecting: Cell::new(false),
             is_stopping: Cell::new(false),
+            sign,
             outside,
         })
     }
@@ -190,6 +195,7 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let name = format!("{}-{}.{}", V::FACTS.exchange, self.assignment.borrow().number, self.attempts.get());
         let (url, kernel_timestamps) = (shown(&way.endpoint.url).to_string(), dialed.timestamps);
         tracing::info!(connection = name, url, peer = %dialed.peer, kernel_timestamps, "connected");
+        self.sign.begins(&url);
         let waiter = match self.outside.waiter(&dialed.stream) {
             Ok(waiter) => waiter,
             Err(error) => {
@@ -225,6 +231,13 @@ impl<V: Venue, O: Outside> Seat<V, O> {
         let session = Session::new(limits, requests, names, by_address, self.outside.random(), now);
         let symbols = instruments.into_iter().map(|instrument| instrument.symbol).collect();
         Leg::new(stream, session, line, symbols, address, now)
+    }
+
+    /// Shows what the connection is at: of several, that which is furthest.
+    fn show(&self) {
+        let standings = self.legs.borrow().iter().map(|leg| leg.borrow().standing()).max_by_key(|leg| leg.subscribed);
+        let none = || Standing { symbols: self.assignment.borrow().prefixes.len(), ..Standing::default() };
+        self.sign.show(standings.unwrap_or_else(none));
     }
 
     /// The first market data of a connection proves its address.
@@ -330,6 +343,7 @@ impl<V: Venue, O: Outside> Seated for Seat<V, O> {
             [old, new, ..] => hand_over(&mut old.borrow_mut(), &mut new.borrow_mut(), now),
             _ => {}
         }
+        self.show();
     }
 
     fn change(self: Rc<Self>, assignment: Assignment, moved: &[String]) {

@@ -10,15 +10,14 @@ use rdkafka_sys as sys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topic(pub(super) usize);
 
-#[cfg(test)]
 impl Topic {
-    /// The topic of this number, of a client of the tests.
-    pub(crate) fn at(place: usize) -> Self {
+    /// The topic of this number, of a client that is not librdkafka's.
+    pub fn at(place: usize) -> Self {
         Topic(place)
     }
 
     /// Its number.
-    pub(crate) fn place(self) -> usize {
+    pub fn place(self) -> usize {
         self.0
     }
 }
@@ -99,7 +98,6 @@ pub struct Report<'a> {
 pub enum Headers<'a> {
     /// librdkafka has them.
     Native(&'a sys::rd_kafka_message_t),
-    /// Name and value of each, in tests.
-    #[cfg(test)]
+    /// Name and value of each, where another client takes librdkafka's place.
     List(&'a [(std::ffi::CString, Vec<u8>)]),
 }

@@ -8,6 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use serde::{Deserialize, Serialize};
 
 use super::security::Security;
+use super::statistics;
 use crate::secret::HIDDEN;
 
 /// Settings that the engine's promises rest on; to pass them through is an error.
@@ -140,6 +141,9 @@ const QUEUE_MARGIN_KBYTES: usize = 4_096;
 /// Bytes of a record's envelope that count against `message.max.bytes`.
 const ENVELOPE: usize = 4_096;
 
+/// How often librdkafka gives its statistics.
+const STATISTICS_INTERVAL: &str = "statistics.interval.ms";
+
 /// Refuses what would break a promise or hide a setting.
 ///
 /// # Errors
@@ -195,6 +199,9 @@ impl ProducerSettings {
         let mut config = self.any_client_config();
         for (key, value, _) in PROMISED {
             config.set(key, value);
+        }
+        if !self.librdkafka.contains_key(STATISTICS_INTERVAL) {
+            config.set(STATISTICS_INTERVAL, statistics::INTERVAL_MS);
         }
         config
             .set("compression.type", self.compression.name())

@@ -10,6 +10,7 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
 use rdkafka::types::RDKafkaErrorCode;
 
@@ -19,14 +20,14 @@ use crate::broker::CLUSTER_ID_PREFIX;
 use crate::record::Kind;
 
 /// Longest wait for a broker's answer at start.
-const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The replication factor of a new topic: the broker's default.
 const BROKER_DEFAULT: i32 = -1;
 /// Kafka's topic settings that are looked at.
 const RETENTION: &str = "retention.ms";
 const CLEANUP: &str = "cleanup.policy";
 const COMPRESSION: &str = "compression.type";
-const MAX_BYTES: &str = "max.message.bytes";
+pub(super) const MAX_BYTES: &str = "max.message.bytes";
 /// librdkafka's setting of how large a request to a partition is at most, except one of a single record.
 pub const BATCH_SIZE: &str = "batch.size";
 /// Its default.
@@ -78,9 +79,12 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
     }
     // The embedded broker has no request to describe topics.
     let settings = if is_embedded || present.is_empty() { HashMap::new() } else { settings(config, &present) };
+    for (topic, why) in settings.iter().filter_map(|(topic, settings)| Some((topic, settings.as_ref().err()?))) {
+        tracing::warn!(topic, "the settings cannot be read, so nobody knows whether they fit: {why}");
+    }
     let mut most = None;
     for spec in present {
-        let settings = settings.get(&spec.name);
+        let settings = settings.get(&spec.name).and_then(|settings| settings.as_ref().ok());
         let found = differences(spec, existing[&spec.name], settings);
         if !found.is_empty() {
             let topic = &spec.name;
@@ -100,12 +104,12 @@ pub fn ensure(kafka: &Kafka, config: &ClientConfig, specs: &[TopicSpec], create:
 }
 
 /// The most bytes that a topic takes at a time, if a request may have more.
-fn too_small(config: &ClientConfig, settings: &HashMap<String, String>) -> Option<u64> {
+pub(super) fn too_small(config: &ClientConfig, settings: &HashMap<String, String>) -> Option<u64> {
     let batch = config.get(BATCH_SIZE).and_then(|given| given.parse().ok()).unwrap_or(BATCH_BYTES);
     settings.get(MAX_BYTES)?.parse().ok().filter(|most| *most < batch)
 }
 
-fn not_there(missing: &[&TopicSpec]) -> String {
+pub(super) fn not_there(missing: &[&TopicSpec]) -> String {
     let names: Vec<_> = missing.iter().map(|spec| format!("{:?}", spec.name)).collect();
     match names.as_slice() {
         [name] => format!("topic {name} is not there: create it, or set kafka.create_topics = true"),
@@ -114,7 +118,11 @@ fn not_there(missing: &[&TopicSpec]) -> String {
 }
 
 /// In what a topic that is there differs from what would be made.
-fn differences(spec: &TopicSpec, partitions: usize, settings: Option<&HashMap<String, String>>) -> Vec<String> {
+pub(super) fn differences(
+    spec: &TopicSpec,
+    partitions: usize,
+    settings: Option<&HashMap<String, String>>,
+) -> Vec<String> {
     let mut found = Vec::new();
     if partitions != spec.partitions as usize {
         found.push(format!("partitions = {partitions} instead of {}", spec.partitions));
@@ -141,34 +149,30 @@ fn compaction(kind: Kind) -> &'static str {
     }
 }
 
-/// The settings of topics, by name; what cannot be had is left out, and said.
-fn settings(config: &ClientConfig, specs: &[&TopicSpec]) -> HashMap<String, HashMap<String, String>> {
-    let unknown = |topic: &str, why: String| {
-        tracing::warn!(topic, "the settings cannot be read, so nobody knows whether they fit: {why}");
-    };
+/// A topic's settings, or why they cannot be had.
+pub(super) type Settings = Result<HashMap<String, String>, String>;
+
+/// The settings of topics, by name.
+pub(super) fn settings(config: &ClientConfig, specs: &[&TopicSpec]) -> HashMap<String, Settings> {
     let named: Vec<_> = specs.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
     let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT));
     let admin: Result<AdminClient<DefaultClientContext>, _> = config.create();
-    let described = match admin.and_then(|admin| block_on(admin.describe_configs(&named, &options))) {
-        Ok(described) => described,
-        Err(error) => {
-            specs.iter().for_each(|spec| unknown(&spec.name, error.to_string()));
-            return HashMap::new();
-        }
-    };
+    let described = admin.and_then(|admin| block_on(admin.describe_configs(&named, &options)));
     let (mut all, mut refused) = (HashMap::new(), "the broker does not tell".to_string());
-    for described in described {
-        match described {
+    match described {
+        Err(error) => refused = error.to_string(),
+        Ok(described) => described.into_iter().for_each(|described| match described {
             Ok(ConfigResource { specifier: OwnedResourceSpecifier::Topic(name), entries }) => {
                 let entry = |entry: ConfigEntry| Some((entry.name, entry.value?));
-                all.insert(name, entries.into_iter().filter_map(entry).collect());
+                all.insert(name, Ok(entries.into_iter().filter_map(entry).collect()));
             }
             Ok(_) => {}
             Err(code) => refused = code.to_string(),
-        }
+        }),
     }
-    let silent = specs.iter().filter(|spec| !all.contains_key(&spec.name));
-    silent.for_each(|spec| unknown(&spec.name, refused.clone()));
+    for spec in specs {
+        all.entry(spec.name.clone()).or_insert_with(|| Err(refused.clone()));
+    }
     all
 }
 
@@ -178,23 +182,44 @@ fn existing(metadata: &Metadata) -> HashMap<String, usize> {
 }
 
 fn create_topic(config: &ClientConfig, spec: &TopicSpec) -> Result<(), String> {
-    let wrong = |what: String| format!("topic {:?} cannot be created: {what}", spec.name);
-    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| wrong(error.to_string()))?;
+    match request_topic(config, spec, Creation::Real)? {
+        Some(code) if code != RDKafkaErrorCode::TopicAlreadyExists => {
+            Err(format!("topic {:?} cannot be created: {code}", spec.name))
+        }
+        _ => {
+            let retention_ms = spec.retention.as_millis() as u64;
+            tracing::info!(topic = spec.name, partitions = spec.partitions, retention_ms, "topic created");
+            Ok(())
+        }
+    }
+}
+
+/// Whether a topic is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Creation {
+    /// It is.
+    Real,
+    /// The broker only says whether it would make it.
+    Tried,
+}
+
+/// Asks for a topic. Returns the broker's refusal, if it refuses.
+pub(super) fn request_topic(
+    config: &ClientConfig,
+    spec: &TopicSpec,
+    creation: Creation,
+) -> Result<Option<RDKafkaErrorCode>, String> {
+    let wrong = |error: KafkaError| format!("topic {:?} cannot be created: {error}", spec.name);
+    let admin: AdminClient<DefaultClientContext> = config.create().map_err(wrong)?;
     let settings = spec.settings();
     let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(BROKER_DEFAULT));
     let topic = settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
-    let retention_ms = spec.retention.as_millis() as u64;
-    let options = AdminOptions::new().operation_timeout(Some(BROKER_TIMEOUT)).request_timeout(Some(BROKER_TIMEOUT));
-    match block_on(admin.create_topics([&topic], &options)) {
-        Ok(results) => match results.into_iter().next() {
-            Some(Err((_, code))) if code != RDKafkaErrorCode::TopicAlreadyExists => Err(wrong(code.to_string())),
-            _ => {
-                tracing::info!(topic = spec.name, partitions = spec.partitions, retention_ms, "topic created");
-                Ok(())
-            }
-        },
-        Err(error) => Err(wrong(error.to_string())),
-    }
+    let options = AdminOptions::new()
+        .operation_timeout(Some(BROKER_TIMEOUT))
+        .request_timeout(Some(BROKER_TIMEOUT))
+        .validate_only(creation == Creation::Tried);
+    let results = block_on(admin.create_topics([&topic], &options)).map_err(wrong)?;
+    Ok(results.into_iter().find_map(Result::err).map(|(_, code)| code))
 }
 
 /// The embedded broker has no request to create topics: it makes those that a producer asks about.

@@ -58,16 +58,31 @@ pub struct Dialed<S = Stream> {
 /// # Errors
 /// The step that failed. All of them may pass: the caller tries again.
 pub fn dial(url: &Url, tls: &Arc<ClientConfig>) -> Result<Dialed, DialError> {
-    dial_within(url, tls, TIMEOUTS)
+    dial_telling(url, tls, |_| ())
 }
 
-fn dial_within(url: &Url, tls: &Arc<ClientConfig>, timeouts: Timeouts) -> Result<Dialed, DialError> {
+/// As [`dial`]; `done` is told of each step when it is done.
+///
+/// # Errors
+/// As [`dial`].
+pub fn dial_telling(url: &Url, tls: &Arc<ClientConfig>, done: impl FnMut(Step)) -> Result<Dialed, DialError> {
+    dial_within(url, tls, TIMEOUTS, done)
+}
+
+fn dial_within(
+    url: &Url,
+    tls: &Arc<ClientConfig>,
+    timeouts: Timeouts,
+    mut done: impl FnMut(Step),
+) -> Result<Dialed, DialError> {
     let host = url.host_str().ok_or_else(|| DialError::Name("the address names no host".into()))?;
     // An IPv6 address stands in brackets there.
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or(443);
     let addresses = connect::resolve(host, port, timeouts.name, connect::look_up)?;
+    done(Step::Name);
     let socket = connect::connect(addresses, timeouts.tcp)?;
+    done(Step::Tcp);
     socket.set_nodelay(true).map_err(DialError::Io)?;
     let peer = socket.peer_addr().map_err(DialError::Io)?;
     // Before the first byte is received, so that the first frame is stamped, too.
@@ -77,10 +92,12 @@ fn dial_within(url: &Url, tls: &Arc<ClientConfig>, timeouts: Timeouts) -> Result
     if url.scheme() == "wss" {
         let failed = |error| DialError::in_time(error, Step::Tls, peer, timeouts.tls, DialError::Tls);
         transport.start_tls(host, tls).map_err(failed)?;
+        done(Step::Tls);
     }
     transport.timed.deadline = Instant::now() + timeouts.upgrade;
     let failed = |error| DialError::in_time(error, Step::Upgrade, peer, timeouts.upgrade, DialError::Io);
     let leftover = upgrade(url, &mut transport, failed)?;
+    done(Step::Upgrade);
     let stream = Stream::new(transport.timed.socket, transport.tls).map_err(DialError::Io)?;
     Ok(Dialed { stream, leftover, peer, timestamps })
 }

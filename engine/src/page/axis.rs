@@ -1,5 +1,7 @@
 //! The axes of charts: where a value is, which lines there are, and what they are called.
 
+use crate::readable::thousands;
+
 /// The part of all times that the axis of quantiles ends at: 99.999 %, as 5 nines.
 pub const NINES: f64 = 5.0;
 /// Longest time that is written in seconds on an axis.
@@ -105,13 +107,6 @@ fn number_name(value: f64, step: f64) -> String {
     }
 }
 
-/// A number with commas: `1,234,567`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let place = |at: usize| (at > 0 && (digits.len() - at).is_multiple_of(3)).then_some(',');
-    digits.chars().enumerate().flat_map(|(at, digit)| place(at).into_iter().chain([digit])).collect()
-}
-
 /// Moves places apart that are closer to each other than `gap`, as little as can be, keeping their order, so that the
 /// names at them do not lie on each other. They stay between `bounds` if there is room.
 pub fn apart(places: &[i32], gap: i32, bounds: (i32, i32)) -> Vec<i32> {
@@ -165,11 +160,6 @@ mod tests {
         assert_eq!(names(&Axis::numbers(1_500_000.0, 4)), ["0", "500,000", "1 M", "1.5 M"]);
         assert_eq!(names(&Axis::seconds(20.04)).last(), Some(&"20 s"));
         assert_eq!(names(&Axis::seconds(3_600.0)).last(), Some(&"60 min"));
-    }
-
-    #[test]
-    fn thousands_have_commas() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 
     proptest! {

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use crate::readable::thousands;
 use read::Run;
 use setting::settings;
 
@@ -69,7 +70,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     for setting in &settings {
         let total = setting.total(crate::latency::Hop::Total);
         let at = |part| figures::quantile(total, part).map_or("-".into(), crate::latency::readable);
-        let (name, rate) = (&setting.name, axis::thousands(setting.rate().round() as u64));
+        let (name, rate) = (&setting.name, thousands(setting.rate().round() as u64));
         writeln!(
             out,
             "{name}: {} run(s), {rate} trades/s, total p50 {}, p99 {}, p99.9 {}",

@@ -5,12 +5,13 @@ use maud::{Markup, html};
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::{Axis, NINES, quantile_at, thousands};
+use super::axis::{Axis, NINES, quantile_at};
 use super::draw::{
     Area, Drawn, LEFT, MUTED, WIDTH, chart, hop_color, line, names_at_right, panel, setting_color, text_style,
 };
 use super::setting::Setting;
 use crate::latency::Hop;
+use crate::readable::thousands;
 
 /// Between two points of a curve, in nines.
 const STEP: f64 = 0.02;

@@ -2,13 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::axis::thousands;
 use super::difference::{Blocks, Ratio, Unknown, compare};
 use super::draw::{css, setting_color};
 use super::figures::{COMPARED, quantile};
 use super::read::Run;
 use super::setting::Setting;
 use crate::latency::{Hop, readable};
+use crate::readable::thousands;
 
 /// The quantiles in the table of hops.
 const SHOWN: [(f64, &str); 5] = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];

@@ -3,13 +3,13 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::axis::thousands;
 use super::form::Accounting;
 use super::read::Run;
 use super::setting::Setting;
 use super::tables::side_by_side;
 use crate::accounting::Records;
 use crate::latency::readable;
+use crate::readable::thousands;
 use crate::record::Kind;
 
 /// Most elements of a list that are written; how many more there are is said.

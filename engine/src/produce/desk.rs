@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::accounting::{ProducerTally, TopicTally};
+use crate::accounting::{ProducerTally, TopicTally, Waiting};
 use crate::avro;
 use crate::clock::Nanos;
 use crate::config::RingFull;
@@ -264,7 +264,13 @@ impl Desk {
 
     /// Brings the counts up to date that are not kept record by record.
     pub(super) fn count(&mut self) {
+        let waiting = Waiting {
+            queue_records: self.in_flight.len() as u64,
+            queue_bytes: self.in_flight.bytes() as u64,
+            spill_bytes: self.spilled_bytes(),
+        };
         let tally = &mut self.recorder.now.tally;
+        tally.waiting = waiting;
         for (number, (topic, lane)) in tally.topics.iter_mut().zip(&mut self.lanes).enumerate() {
             topic.kind = lane.kind;
             topic.in_flight = self.in_flight.live(number);

@@ -136,6 +136,11 @@ impl Session {
         self.heard_at = now;
     }
 
+    /// When the last byte came.
+    pub fn heard_at(&self) -> Nanos {
+        self.heard_at
+    }
+
     /// The connection is not read for now, so nothing that the exchange says is heard: neither its silence nor a missing
     /// answer counts.
     pub fn held(&mut self, now: Nanos) {

@@ -105,12 +105,6 @@ impl Counts {
     pub fn verified(&self) -> u64 {
         self.verified.load(Ordering::Acquire)
     }
-
-    /// To be told by the verifier: of so many frames no more is expected, and so many trades are verified, since the start.
-    pub fn note(&self, settled: u64, verified: u64) {
-        self.settled.store(settled, Ordering::Release);
-        self.verified.store(verified, Ordering::Release);
-    }
 }
 
 /// The verifier's end.
@@ -190,7 +184,13 @@ impl LedgerReader {
         let _ = self.spares.try_send(batch);
     }
 
-    /// How far both ends are; the verifier is to say how far it is.
+    /// To be told by the verifier: no more is expected of a frame, of which so many trades are verified (or given up).
+    pub fn settle(&self, trades: u64) {
+        self.counts.verified.fetch_add(trades, Ordering::Release);
+        self.counts.settled.fetch_add(1, Ordering::Release);
+    }
+
+    /// How far both ends are.
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)
     }
@@ -205,7 +205,7 @@ mod tests {
         let (ledger, reader) = Ledger::new(4, Some(100));
         assert_eq!(ledger.room(0), 100);
         assert_eq!(ledger.room(100), 0);
-        reader.counts().note(0, 40);
+        reader.settle(40);
         assert_eq!(ledger.room(100), 40);
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let frame = SentFrame { symbol: 0, due_unix_ns: 0, payload, variants: 0..0, tells: 0..0, trades: 0..0 };
         assert!(ledger.hand_over(Batch { frames: vec![frame], ..Batch::default() }, Duration::ZERO).is_none());
         assert!(!counts.are_level());
-        counts.note(1, 0);
+        reader.settle(0);
         assert!(counts.are_level());
     }
 

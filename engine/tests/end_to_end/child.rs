@@ -79,6 +79,11 @@ impl Child {
         found.unwrap_or_else(|| panic!("no more {needle:?} in the log: {:#?}", self.stderr.seen))
     }
 
+    /// The kernel's number of the child.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Asks the child to stop.
     pub(crate) fn terminate(&self) {
         self.signal(libc::SIGTERM);

@@ -67,7 +67,7 @@ fn nothing_to_feed_and_wrong_arguments_are_usage() {
 fn help_is_there_for_every_command() {
     let help = Child::start(k2_feed(&["--help"])).ended().expect(0).stdout;
     assert!(help.contains("Exit codes: 0 ") && help.contains("; 1 ") && help.contains("; 2 "), "{help}");
-    for command in ["run", "simulate", "broker", "demo"] {
+    for command in ["run", "check", "simulate", "broker", "demo"] {
         assert!(help.contains(&format!("\n  {command} ")), "{help}");
         let ended = Child::start(k2_feed(&[command, "--help"])).ended().expect(0);
         assert!(ended.stdout.contains("Usage: k2-feed") && ended.stderr.is_empty(), "{ended:?}");

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "report")]
 mod browser;
+mod check;
 mod child;
 mod configuration;
 mod crash;
@@ -24,9 +25,14 @@ mod reload;
 mod repair;
 mod replay;
 mod report;
-#[cfg(feature = "report")]
+#[cfg_attr(not(feature = "report"), allow(dead_code, reason = "the report's tests use the rest"))]
 mod required;
 mod run;
 mod sandbox;
+mod shown;
+#[cfg(feature = "top")]
+mod terminal;
 mod tls;
+#[cfg(feature = "top")]
+mod top;
 mod world;

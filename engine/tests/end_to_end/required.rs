@@ -1,5 +1,6 @@
 //! Programs that are not ours. A test that needs one is skipped where it is missing, with a line that says what to
-//! install, unless `K2_REQUIRE_REAL`, of a browser `K2_REQUIRE_BROWSER`, is set: then that is a failure.
+//! install, unless `K2_REQUIRE_REAL`, of a browser `K2_REQUIRE_BROWSER`, of promtool `K2_REQUIRE_PROMTOOL`, is set: then
+//! that is a failure.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,6 +9,8 @@ use std::process::{Command, Stdio};
 const REAL: &str = "K2_REQUIRE_REAL";
 /// The same of a browser, which is larger than all the others together.
 const BROWSER: &str = "K2_REQUIRE_BROWSER";
+/// The same of Prometheus' own checks.
+const PROMTOOL: &str = "K2_REQUIRE_PROMTOOL";
 
 /// Whether it went well; if not, it is said, and a failure where that is asked for.
 pub(crate) fn or_skipped<T>(outcome: &Result<T, String>) -> bool {
@@ -18,6 +21,12 @@ pub(crate) fn or_skipped<T>(outcome: &Result<T, String>) -> bool {
 #[allow(dead_code, reason = "only one of the tests' programs looks at pages")]
 pub(crate) fn browser_or_skipped<T>(outcome: &Result<T, String>) -> bool {
     or_skipped_unless(BROWSER, outcome)
+}
+
+/// The same of promtool.
+#[allow(dead_code, reason = "only one of the tests' programs looks at metrics")]
+pub(crate) fn promtool_or_skipped<T>(outcome: &Result<T, String>) -> bool {
+    or_skipped_unless(PROMTOOL, outcome)
 }
 
 fn or_skipped_unless<T>(required: &str, outcome: &Result<T, String>) -> bool {

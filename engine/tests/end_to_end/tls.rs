@@ -17,7 +17,7 @@ use crate::report;
 use crate::world::{Broker, Exchange, Run, alone, variables};
 
 /// An exchange behind TLS.
-struct Server {
+pub(crate) struct Server {
     simulator: Simulator,
     port: u16,
     /// Holds the authority's certificate, `ca.pem`.
@@ -26,7 +26,7 @@ struct Server {
 
 impl Server {
     /// With a certificate for `host`.
-    fn start(host: &str) -> Self {
+    pub(crate) fn start(host: &str) -> Self {
         let market = SimulatorConfig { rate: Rate::PerSecond(5_000.0), ..SimulatorConfig::new(Protocol::BinanceSpot) };
         let simulator = sim::start(market).unwrap();
         let (config, authority) = certified(host);
@@ -44,12 +44,12 @@ impl Server {
         Server { simulator, port, folder }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("wss://localhost:{}/ws", self.port)
     }
 
     /// A configuration that trusts the server's authority.
-    fn trusting(&self) -> String {
+    pub(crate) fn trusting(&self) -> String {
         format!("[tls]\nextra_ca = {:?}\n", self.folder.path().join("ca.pem"))
     }
 }

@@ -85,6 +85,8 @@ impl Run {
             std::fs::write(folder.path().join("feed.toml"), text).unwrap();
         }
         let mut command = k2_feed(&[&["run", "--report", "report"], arguments].concat());
+        // Of several at a time, none has the usual address.
+        command.env("K2_HTTP_LISTEN", "127.0.0.1:0");
         command.current_dir(folder.path()).envs(variables.iter().copied());
         Run { child: Child::start(command), folder }
     }

@@ -1,5 +1,7 @@
 //! The producer core. What librdkafka asks of libc's allocator for a record, some two times, is not counted here.
 
+use k2_feed::kafka::Kafka;
+
 use crate::counting::calls;
 use crate::producing::Producing;
 
@@ -8,7 +10,7 @@ const TRADES: usize = 21_000;
 const WARM_UP_ROUNDS: usize = 2;
 const COUNTED_ROUNDS: usize = 10;
 
-fn round(producing: &mut Producing) {
+fn round(producing: &mut Producing<Kafka>) {
     for _ in 0..TRADES {
         while !producing.commit() {
             producing.core.lap();

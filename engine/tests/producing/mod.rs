@@ -1,4 +1,4 @@
-//! A producer core between a ring and librdkafka's own broker. Its client is the real one.
+//! A producer core between a ring and a client: the real one with librdkafka's own broker, unless another is given.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use k2_feed::interval::{self, Collector, ProducerMeasured};
 use k2_feed::kafka::Kafka;
 use k2_feed::kafka::security::Security;
 use k2_feed::kafka::settings::{Compression, ProducerSettings as ClientSettings};
-use k2_feed::produce::{ProducerCore, ProducerSettings, Resume, RouteSpec, Shown};
+use k2_feed::produce::{Client, ProducerCore, ProducerSettings, Resume, RouteSpec, Shown};
 use k2_feed::record::{HEAD_LEN, Head, Kind, Tail, seal};
 use k2_feed::resume::Progress;
 use k2_feed::session::backoff::Bounds;
@@ -29,16 +29,16 @@ const RECORD_BYTES: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The core and both its ends; whoever uses it runs the core's laps.
-pub(crate) struct Producing {
+pub(crate) struct Producing<C> {
     ring: k2_ring::Producer,
     /// To be run lap by lap.
-    pub(crate) core: ProducerCore<Kafka>,
+    pub(crate) core: ProducerCore<C>,
     collector: Collector<ProducerTally>,
     /// Trades of each symbol so far.
     number: i64,
     /// Trades of all symbols so far.
     committed: u64,
-    _broker: EmbeddedBroker,
+    _broker: Option<EmbeddedBroker>,
 }
 
 /// A broker with the topics.
@@ -65,10 +65,18 @@ pub(crate) fn client(broker: &EmbeddedBroker) -> ClientSettings {
     }
 }
 
-impl Producing {
+impl Producing<Kafka> {
     /// All is made; nothing is committed.
     pub(crate) fn start() -> Self {
         let broker = broker();
+        let kafka = Kafka::new(&client(&broker).client_config()).expect("it is made");
+        Producing { _broker: Some(broker), ..Producing::with(kafka) }
+    }
+}
+
+impl<C: Client + Send + 'static> Producing<C> {
+    /// The same, with this client.
+    pub(crate) fn with(client: C) -> Self {
         let (ring, consumer) = k2_ring::ring(4 * 1024 * 1024).expect("it is made");
         let (recorder, collector) = interval::pair(ProducerMeasured::producer(), ProducerMeasured::producer());
         let route = RouteSpec { exchange: "binance".into(), topics: Kind::ALL.map(|kind| kind.name().into()) };
@@ -89,7 +97,7 @@ impl Producing {
             shutdown_timeout: Duration::ZERO,
         };
         let core = ProducerCore::new(
-            Kafka::new(&client(&broker).client_config()).expect("it is made"),
+            client,
             Box::new(|| Err("one client is enough".into())),
             vec![consumer],
             (&[route], new_routes),
@@ -97,7 +105,7 @@ impl Producing {
             Arc::new(Bell::new().expect("it is made")),
             settings,
         );
-        Producing { ring, core: core.expect("a core"), collector, number: 0, committed: 0, _broker: broker }
+        Producing { ring, core: core.expect("a core"), collector, number: 0, committed: 0, _broker: None }
     }
 
     /// Has every symbol miss a trade.

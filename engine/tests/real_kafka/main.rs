@@ -3,6 +3,7 @@
 //! `K2_REQUIRE_REAL` is set: then that is a failure.
 #![allow(clippy::unwrap_used, reason = "the lint spares tests, not their helpers")]
 
+mod check;
 #[path = "../end_to_end/child.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
 mod child;

@@ -40,8 +40,6 @@ pub(crate) struct Run {
     pub(crate) ended: Option<ExitStatus>,
     /// Whether it was killed.
     pub(crate) is_killed: bool,
-    /// Whether it heard the market.
-    pub(crate) has_subscribed: bool,
     /// When it was started, in milliseconds since 1970.
     pub(crate) started_at_ms: i64,
     /// When it was told to end, or killed, in milliseconds since 1970.
@@ -101,7 +99,7 @@ impl Engine {
 
     /// Whether it hears the market, and was not told to end.
     pub(crate) fn is_subscribed(&self) -> bool {
-        let hears = |run: &Run| run.has_subscribed && run.told_at_ms.is_none();
+        let hears = |run: &Run| run.has_subscribed() && run.told_at_ms.is_none();
         self.running.is_some() && self.runs.last().is_some_and(hears)
     }
 
@@ -111,8 +109,8 @@ impl Engine {
         let now = Instant::now();
         match (&mut self.running, self.runs.last_mut()) {
             (Some(running), Some(run)) => {
-                if !run.has_subscribed && running.says(SUBSCRIBED)? {
-                    (run.has_subscribed, run.subscribed_at_ms) = (true, Some(unix_ms()));
+                if !run.has_subscribed() && running.says(SUBSCRIBED)? {
+                    run.subscribed_at_ms = Some(unix_ms());
                 }
                 if let Some(status) = running.child.try_wait()? {
                     run.ended = Some(status);
@@ -164,7 +162,6 @@ impl Engine {
             folder,
             ended: None,
             is_killed: false,
-            has_subscribed: false,
             started_at_ms,
             told_at_ms: None,
             subscribed_at_ms: None,
@@ -174,6 +171,11 @@ impl Engine {
 }
 
 impl Run {
+    /// Whether it heard the market.
+    pub(crate) fn has_subscribed(&self) -> bool {
+        self.subscribed_at_ms.is_some()
+    }
+
     /// What it has written at its end, if it has.
     pub(crate) fn report(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&fs::read(self.folder.join("report/report.json")).ok()?).ok()
@@ -185,8 +187,8 @@ impl Run {
             _ if self.is_killed => return None,
             (None, _) => "it did not end".into(),
             (Some(status), _) if !matches!(status.code(), Some(0..=2)) => format!("it ended by {status}"),
-            (Some(status), None) if self.has_subscribed => format!("it ended by itself: {status}"),
-            (Some(_), Some(_)) if self.has_subscribed && self.report().is_none() => "it left no report".into(),
+            (Some(status), None) if self.has_subscribed() => format!("it ended by itself: {status}"),
+            (Some(_), Some(_)) if self.has_subscribed() && self.report().is_none() => "it left no report".into(),
             _ => return None,
         };
         Some(format!("{}: {wrong}", self.name()))
@@ -241,7 +243,6 @@ mod tests {
             folder,
             ended: Some(ExitStatus::from_raw(0)),
             is_killed: false,
-            has_subscribed: true,
             started_at_ms: 0,
             told_at_ms: Some(2),
             subscribed_at_ms: Some(1),
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(right.fault(), None);
         assert_eq!(Run { ended: status(lost), ..right.clone() }.fault(), None, "its report says what");
         assert_eq!(Run { ended: status(9), is_killed: true, ..right.clone() }.fault(), None);
-        let in_vain = Run { ended: status(lost), has_subscribed: false, told_at_ms: None, ..right.clone() };
+        let in_vain = Run { ended: status(lost), subscribed_at_ms: None, told_at_ms: None, ..right.clone() };
         assert_eq!(in_vain.fault(), None);
         for (run, why) in [
             (Run { ended: None, ..right.clone() }, "did not end"),

@@ -77,7 +77,7 @@ impl Outcome {
                 .filter(|one| one.kind == Kind::EngineKilled && one.is_spilled)
                 .count(),
             engine_runs: runs.len(),
-            engine_starts_in_vain: runs.iter().filter(|run| !run.has_subscribed).count(),
+            engine_starts_in_vain: runs.iter().filter(|run| !run.has_subscribed()).count(),
             verdict,
             possible_duplicates: reported("delivery/possible_duplicates"),
             duplicates_explained_by_kills: 0,
@@ -187,8 +187,8 @@ fn count(report: &Value, path: &str) -> u64 {
 /// The times at which no engine heard the market.
 pub(crate) fn absences(runs: &[Run]) -> Vec<Absence> {
     let mut absences: Vec<Absence> = Vec::new();
-    for run in runs.iter().filter(|run| run.has_subscribed) {
-        if let (Some(last), Some(at_ms)) = (absences.last_mut(), run.subscribed_at_ms) {
+    for (run, at_ms) in runs.iter().filter_map(|run| Some((run, run.subscribed_at_ms?))) {
+        if let Some(last) = absences.last_mut() {
             last.to_ms = last.to_ms.min(at_ms);
         }
         if let Some(from_ms) = run.told_at_ms {
@@ -255,11 +255,10 @@ mod tests {
 
     #[test]
     fn no_engine_ran_from_an_end_to_the_next_that_heard_the_market() {
-        let run = |started_at_ms, subscribed_at_ms: Option<i64>, told_at_ms, is_killed| Run {
+        let run = |started_at_ms, subscribed_at_ms, told_at_ms, is_killed| Run {
             folder: "run".into(),
             ended: None,
             is_killed,
-            has_subscribed: subscribed_at_ms.is_some(),
             started_at_ms,
             told_at_ms,
             subscribed_at_ms,

@@ -28,6 +28,6 @@ pub(crate) fn read(report: &Path) -> anyhow::Result<Own> {
         let measured = intervals.iter().filter(|interval| interval.start_s >= WARM_UP.as_secs_f64());
         Quantiles::of_times(&Times::together(measured.map(|interval| &interval.hops[hop as usize])))
     };
-    let not_delivered = normalized.failed + normalized.dropped + normalized.spilled + normalized.in_flight;
+    let not_delivered = normalized.undelivered();
     Ok(Own { ack: quantiles(Hop::Ack), total: quantiles(Hop::Total), not_delivered })
 }

@@ -67,7 +67,7 @@ fn every_key_is_there_once_and_none_besides() {
     let known = |name: &str| file::keys(name).iter().map(|key| key.to_string()).collect::<BTreeSet<_>>();
     assert_eq!(keys(&table.clone().into()), known(""));
     assert_eq!(keys(&table["feed"][0]), known("feed"));
-    for name in ["kafka", "cores", "limits", "repair", "session", "state", "spill", "tls"] {
+    for name in ["kafka", "cores", "limits", "repair", "session", "state", "spill", "http", "tls"] {
         assert_eq!(keys(&table[name]), known(name), "{name}");
     }
     assert_eq!(keys(&table["kafka"]["security"]), known("kafka.security"));

@@ -16,7 +16,7 @@ fn fail(scheme: &str, timeouts: Timeouts, server: impl FnOnce(TcpStream) + Send 
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let tls = builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
     let begun = Instant::now();
-    let error = dial_within(&url, &Arc::new(tls), timeouts).err().expect("it fails").to_string();
+    let error = dial_within(&url, &Arc::new(tls), timeouts, |_| ()).err().expect("it fails").to_string();
     let took = begun.elapsed();
     server.join().unwrap();
     (error.replace(url.authority(), "it"), took)
