@@ -5,10 +5,15 @@
 //! contenders take turns every 100 us, and which prints the median time and the ratio of each to ours.
 
 pub mod contest;
+mod echo;
 pub mod fixture;
 #[path = "../../engine/tests/frames/mod.rs"]
 mod frames;
 pub mod pipeline;
+pub mod produce;
+#[allow(dead_code, reason = "shared with a test that needs more of it")]
+#[path = "../../engine/tests/producing/mod.rs"]
+mod producing;
 pub mod reference;
 pub mod venue;
 

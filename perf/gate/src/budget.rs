@@ -26,6 +26,7 @@ pub(crate) struct Instructions {
     deframe: f64,
     decode_encode: f64,
     feed: f64,
+    produce: f64,
 }
 
 /// A trade.
@@ -53,6 +54,7 @@ impl Instructions {
             What::Deframe => self.deframe,
             What::DecodeEncode => self.decode_encode,
             What::Feed => self.feed,
+            What::Produce => self.produce,
         }
     }
 }

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use k2_benches::fixture::{self, FRAMES, Form};
 use k2_benches::pipeline::Pipeline;
+use k2_benches::produce::Produce;
 use k2_benches::venue::{TRADES, pass};
 use k2_feed::venue::Protocol;
 use k2_feed::ws::buffer::ReceiveBuffer;
@@ -15,10 +16,11 @@ pub(crate) enum What {
     Deframe,
     DecodeEncode,
     Feed,
+    Produce,
 }
 
 impl What {
-    pub(crate) const ALL: [What; 3] = [What::Deframe, What::DecodeEncode, What::Feed];
+    pub(crate) const ALL: [What; 4] = [What::Deframe, What::DecodeEncode, What::Feed, What::Produce];
 
     /// Its name in the budget, and on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl What {
             What::Deframe => "deframe",
             What::DecodeEncode => "decode_encode",
             What::Feed => "feed",
+            What::Produce => "produce",
         }
     }
 
@@ -34,6 +37,7 @@ impl What {
         match self {
             What::Deframe | What::Feed => FRAMES,
             What::DecodeEncode => TRADES,
+            What::Produce => k2_benches::produce::TRADES,
         }
     }
 }
@@ -46,6 +50,10 @@ pub(crate) fn run(what: What, passes: usize) {
         What::Feed => {
             let mut pipeline = Pipeline::new();
             Box::new(move || pipeline.pass(1))
+        }
+        What::Produce => {
+            let mut produce = Produce::new();
+            Box::new(move || produce.pass())
         }
     };
     (0..passes).for_each(|_| pass());
