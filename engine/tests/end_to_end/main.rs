@@ -14,6 +14,7 @@ mod fatal;
 #[cfg(feature = "report")]
 mod histogram_log;
 mod losses;
+mod monitoring;
 mod oracle;
 #[cfg(feature = "report")]
 mod page;
