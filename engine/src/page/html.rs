@@ -69,7 +69,7 @@ fn glance(settings: &[Setting]) -> Markup {
     html! {
         (tables::glance(settings))
         @if settings.iter().any(|setting| setting.runs.len() > 1) {
-            p.note { "Runs with the same command, configuration, machine and version, at rates no further apart than a tenth, are repeats of one setting." }
+            p.note { "Runs with the same command, configuration (but for names of topics), machine and version, at rates no further apart than a tenth, are repeats of one setting." }
         }
         p.note { "total is the time from a frame's bytes in the receive buffer to the broker's acknowledgement of its record." }
     }

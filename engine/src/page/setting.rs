@@ -9,6 +9,8 @@ use crate::latency::Hop;
 /// Rates that are no further apart than this part of the lesser are one: who sends decides the rate, and no
 /// configuration tells it.
 const SAME_RATE: f64 = 0.1;
+/// Keys of a configuration with the name of a topic.
+const TOPICS: [&str; 3] = ["topic", "topic_raw", "topic_dlq"];
 
 /// What was measured once or several times.
 pub struct Setting {
@@ -73,7 +75,7 @@ fn is_same_rate(setting: &Setting, run: &Run) -> bool {
 /// What repeats have in common.
 fn key(run: &Run) -> Value {
     let form = &run.form;
-    json!([form.command, arguments(&form.arguments), without_ports(&json!(form.config)), form.machine, form.k2_feed])
+    json!([form.command, arguments(&form.arguments), comparable(&json!(form.config)), form.machine, form.k2_feed])
 }
 
 /// Without the folder that was reported to, which is another's in each run, and the file of the configuration, which is
@@ -95,12 +97,16 @@ fn arguments(arguments: &[String]) -> Vec<&str> {
     kept
 }
 
-/// Ports on loopback were given by the system, where a simulator or an embedded broker listens.
-fn without_ports(value: &Value) -> Value {
+/// Without the names of topics, since those of a measurement are new for each run, and without ports on loopback: they
+/// were given by the system, where a simulator or an embedded broker listens.
+fn comparable(value: &Value) -> Value {
     match value {
         Value::String(text) => Value::String(without_port(text)),
-        Value::Array(values) => values.iter().map(without_ports).collect(),
-        Value::Object(values) => values.iter().map(|(key, value)| (key.clone(), without_ports(value))).collect(),
+        Value::Array(values) => values.iter().map(comparable).collect(),
+        Value::Object(values) => {
+            let kept = values.iter().filter(|(key, _)| !TOPICS.contains(&key.as_str()));
+            kept.map(|(key, value)| (key.clone(), comparable(value))).collect()
+        }
         other => other.clone(),
     }
 }
@@ -136,15 +142,17 @@ mod tests {
     use crate::page::testing::run;
 
     #[test]
-    fn repeats_differ_in_their_folder_and_in_ports_that_the_system_gave() {
+    fn repeats_differ_in_their_folder_their_topics_and_in_ports_that_the_system_gave() {
         let with = |report: &str, port: u16, linger_us: u64, trades: u64| {
             let mut run = run(&[trades; 4]);
             run.form.arguments = ["run", "--report", report, "--for", "4s"].map(Into::into).into();
-            run.form.config =
-                json!({"kafka": {"bootstrap_servers": format!("127.0.0.1:{port},kafka:9092"), "linger_us": linger_us}})
-                    .as_object()
-                    .unwrap()
-                    .clone();
+            run.form.config = json!({
+                "kafka": {"bootstrap_servers": format!("127.0.0.1:{port},kafka:9092"), "linger_us": linger_us},
+                "feed": [{"exchange": "binance", "topic": report, "topic_raw": report, "topic_dlq": report}],
+            })
+            .as_object()
+            .unwrap()
+            .clone();
             run
         };
         let runs =

@@ -84,13 +84,16 @@ struct Args {
     /// How often each combination is run.
     #[arg(long, default_value_t = 3)]
     repeats: usize,
-    /// The folder for load.json.
+    /// The folder for load.json, for what the engine reports (engine/), and for a page of that (report.html).
     #[arg(long, value_name = "DIR")]
     report: PathBuf,
     /// The engine [default: it is built].
     #[arg(long, value_name = "FILE")]
     engine: Option<PathBuf>,
 }
+
+/// What the engine reports, in the folder that is asked for.
+const REPORTS: &str = "engine";
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -107,6 +110,8 @@ struct Bench<'a> {
     programs: Programs,
     brokers: Vec<Broker>,
     folder: &'a Path,
+    /// Where the engine's own reports are kept, a folder each.
+    reports: PathBuf,
     run_for: Duration,
     /// So far.
     runs: usize,
@@ -116,8 +121,25 @@ impl Bench<'_> {
     fn run(&mut self, setting: &Setting) -> anyhow::Result<Measured> {
         let broker = self.brokers.iter().find(|broker| broker.kind == setting.broker).context("no broker")?;
         self.runs += 1;
-        let measured = point::run(setting, self.runs, broker, &self.programs, self.folder, self.run_for);
+        let report = self.reports.join(format!("{:04}", self.runs));
+        let measured = point::run(setting, self.runs, broker, &self.programs, self.folder, &report, self.run_for);
         measured.with_context(|| setting.to_string())
+    }
+
+    /// Makes a page of all that the engine has reported; none if it had no part in it.
+    fn page(&self, page: &Path) -> anyhow::Result<()> {
+        let mut reports: Vec<_> = std::fs::read_dir(&self.reports)?.flatten().map(|entry| entry.path()).collect();
+        if reports.is_empty() {
+            return Ok(());
+        }
+        reports.sort();
+        let mut command = k2_real::engine::command(&self.programs.engine);
+        command.arg("report").args(&reports).arg("--out").arg(page);
+        let status = command.status().with_context(|| format!("{command:?}"))?;
+        if !status.success() {
+            bail!("no page of what the engine reported: {command:?} ended with {status}");
+        }
+        Ok(())
     }
 }
 
@@ -140,7 +162,11 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> anyhow::Result<()> {
     let programs = programs(args)?;
-    std::fs::create_dir_all(&args.report).with_context(|| args.report.display().to_string())?;
+    let reports = args.report.join(REPORTS);
+    // Those of the last time would be taken for repeats.
+    let _ = std::fs::remove_dir_all(&reports);
+    std::fs::create_dir_all(&reports).with_context(|| reports.display().to_string())?;
+    let reports = reports.canonicalize()?;
     let (searched, mut points): (Vec<_>, Vec<_>) =
         points(args).into_iter().partition(|point| point.setting.rate == HELD);
     if points.is_empty() && searched.is_empty() {
@@ -150,7 +176,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("k2-load-").tempdir()?;
     let brokers = args.brokers.iter().map(|kind| Broker::start(*kind, folder.path(), &programs.engine));
     let brokers = brokers.collect::<anyhow::Result<Vec<_>>>()?;
-    let mut bench = Bench { programs, brokers, folder: folder.path(), run_for: args.run_for, runs: 0 };
+    let mut bench = Bench { programs, brokers, folder: folder.path(), reports, run_for: args.run_for, runs: 0 };
     let in_turn = points.len();
     let of = in_turn * args.repeats;
     let shared = if has_halves { "" } else { ", all on the same CPUs" };
@@ -169,7 +195,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
     let outcome = Outcome { command, machine: Machine::read(), has_halves, points };
     let path = args.report.join("load.json");
     let text = serde_json::to_string_pretty(&outcome)? + "\n";
-    std::fs::write(&path, text).with_context(|| path.display().to_string())
+    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+    bench.page(&args.report.join("report.html"))
 }
 
 /// All searches by turns, a step of each.

@@ -86,13 +86,14 @@ impl Measured {
     }
 }
 
-/// Runs a setting for a while; `number` is that of the run.
+/// Runs a setting for a while; `number` is that of the run. The engine's own report goes to `report`.
 pub(crate) fn run(
     setting: &Setting,
     number: usize,
     broker: &Broker,
     programs: &Programs,
     folder: &Path,
+    report: &Path,
     run_for: Duration,
 ) -> anyhow::Result<Measured> {
     let noise = noise::watch();
@@ -101,7 +102,7 @@ pub(crate) fn run(
     let reads_all = setting.per_second().is_some() && broker.kind == Kind::Real;
     let reader = Reader::start(&broker.servers, &topics.normalized, topics.partitions(), reads_all)?;
     let begun = Instant::now();
-    let mut running = programs.start(setting, &exchange, broker, &topics, &folder.join("run"))?;
+    let mut running = programs.start(setting, &exchange, broker, &topics, &folder.join("run"), report)?;
     let first = wait_for_first(&reader, &mut running)?;
 
     let from_ns = unix_now_ns() + WARM_UP.as_nanos() as i64;
@@ -120,7 +121,7 @@ pub(crate) fn run(
     running.stop()?;
     let lateness = exchange.stop()?;
     let seen = reader.finish()?;
-    let own = (setting.subject == Subject::Engine).then(|| own::read(&running.folder.join("report"))).transpose()?;
+    let own = (setting.subject == Subject::Engine).then(|| own::read(report)).transpose()?;
     let trades_per_s = if reads_all { seen.latency.len() as f64 / run_for.as_secs_f64() } else { counted };
     let is_offered = setting.per_second().is_none_or(|offered| trades_per_s >= HELD * offered);
     Ok(Measured {

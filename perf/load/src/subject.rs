@@ -37,12 +37,19 @@ pub(crate) struct Running {
 
 impl Programs {
     /// The program of a setting, told by its own means what to do.
-    fn command(&self, setting: &Setting, exchange: &Exchange, broker: &Broker, topics: &Topics) -> Command {
+    fn command(
+        &self,
+        setting: &Setting,
+        exchange: &Exchange,
+        broker: &Broker,
+        topics: &Topics,
+        report: &Path,
+    ) -> Command {
         let own = |name: &str| engine::command(&self.folder.join(name));
         let mut command = match &setting.subject {
             Subject::Engine => {
                 let mut command = engine::command(&self.engine);
-                command.args(["run", "--report", "report"]);
+                command.args(["run", "--report"]).arg(report);
                 return command;
             }
             Subject::Floor => return own("k2-floor"),
@@ -66,7 +73,7 @@ impl Programs {
         command
     }
 
-    /// Starts it in `folder`, which is emptied before.
+    /// Starts it in `folder`, which is emptied before; the engine reports to `report`.
     pub(crate) fn start(
         &self,
         setting: &Setting,
@@ -74,12 +81,13 @@ impl Programs {
         broker: &Broker,
         topics: &Topics,
         folder: &Path,
+        report: &Path,
     ) -> anyhow::Result<Running> {
         // There is none the first time.
         let _ = fs::remove_dir_all(folder);
         fs::create_dir_all(folder)?;
         fs::write(folder.join("feed.toml"), feed_toml(setting, exchange, broker, topics))?;
-        let mut command = self.command(setting, exchange, broker, topics);
+        let mut command = self.command(setting, exchange, broker, topics, report);
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(folder.join("log"))?);
         let child = halves::on_first(|| command.spawn()).with_context(|| format!("{command:?}"))?;
