@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+/// The file that names what the kernel takes its time from.
+pub(crate) const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
 /// What of a machine decides about its figures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -43,10 +46,15 @@ impl Machine {
             hypervisor: virtual_machine.then(|| vendor.unwrap_or_else(|| "unknown".into())),
             governor: first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             isolated_cpus: first_line("/sys/devices/system/cpu/isolated"),
-            clock_source: first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+            clock_source: clock_source(),
             memory_bytes: memory_bytes().unwrap_or(0),
         }
     }
+}
+
+/// What the kernel takes its time from, if it tells.
+pub(crate) fn clock_source() -> Option<String> {
+    first_line(CLOCK_SOURCE)
 }
 
 /// The first line of a file, if it has one.

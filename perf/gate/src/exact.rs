@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 
 use crate::budget::{self, Budget};
 use crate::check::Check;
-use crate::count::What;
+use crate::count::{FUNCTION, What};
 use crate::runner::{Runner, stop};
 
-/// Passes that are compared with twice as many: what the start costs is in both.
+/// Passes that are compared with twice as many: what the first ones cost is in both.
 const PASSES: usize = 250;
 /// The load under which system calls are counted.
 const RATE: u32 = 5_000;
@@ -44,7 +44,8 @@ fn instructions(gate: &Path, what: What) -> anyhow::Result<f64> {
 /// All that callgrind counts of this program with so many passes.
 fn collected(gate: &Path, what: What, passes: usize) -> anyhow::Result<u64> {
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(gate);
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    command.arg(format!("--toggle-collect={FUNCTION}")).arg(gate);
     command.args(["count", what.name(), &passes.to_string()]);
     let output = command.stdin(Stdio::null()).output().context("valgrind does not start: install it")?;
     let said = String::from_utf8_lossy(&output.stderr);

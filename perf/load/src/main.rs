@@ -223,8 +223,10 @@ fn search(bench: &mut Bench<'_>, searches: &mut [Search], points: &mut Vec<Point
 /// The programs that are asked for, built unless the engine is given.
 fn programs(args: &Args) -> anyhow::Result<Programs> {
     if let Some(engine) = &args.engine {
+        // It is started elsewhere.
+        let engine = engine.canonicalize().with_context(|| engine.display().to_string())?;
         let folder = engine.parent().context("--engine names no file")?.to_path_buf();
-        return Ok(Programs { folder, engine: engine.clone() });
+        return Ok(Programs { folder, engine });
     }
     let mut packages = vec![env!("CARGO_PKG_NAME")];
     packages.extend(args.subjects.iter().filter_map(|subject| match subject {
