@@ -287,7 +287,8 @@ impl FeedCore {
                     if is_shared || book.is_new(measured, line, &mut trade, received) {
                         // Only numbers that count by one tell what is missing and what was there.
                         let number = trade.sequence.filter(|_| V::SEQUENCE == SequenceRule::Contiguous);
-                        let head = Head { number, ..head };
+                        let passed = number.map_or(0, |number| book.passed_below(number));
+                        let head = Head { number, passed, ..head };
                         let committed = write_trade(ring, &mut measured.tally, book, &line.name, &trade, &head, wall);
                         measured.hops.record(Hop::Encode, now, committed);
                         busy.1 = committed;

@@ -48,6 +48,9 @@ pub struct Head {
     pub kind: Kind,
     /// The trade's number among those of its symbol, where the exchange counts them; a normalized trade's only.
     pub number: Option<i64>,
+    /// How many numbers just below that one are of what is not published, such as trades that are not the market's: nobody
+    /// need look for them. At most 255 are told.
+    pub passed: u8,
     /// Whether it is a trade of the exchange's REST API rather than of a connection: a header says so.
     pub from_rest: bool,
     /// Length of the value in bytes.
@@ -136,6 +139,7 @@ impl Head {
             committed,
             received_unix_ns: 0,
             number: None,
+            passed: 0,
             feed: 0,
             kind,
             from_rest: false,
@@ -159,7 +163,7 @@ impl Head {
         out[36] = self.kind as u8;
         out[37] = self.from_rest.into();
         out[38] = self.number.is_some().into();
-        out[39] = 0;
+        out[39] = self.passed;
         out[40..48].copy_from_slice(&self.number.unwrap_or_default().to_le_bytes());
     }
 
@@ -178,6 +182,7 @@ impl Head {
             reason_len: u16_at(34),
             kind: Kind::ALL[usize::from(bytes[36])],
             from_rest: bytes[37] != 0,
+            passed: bytes[39],
             number: (bytes[38] != 0).then(|| u64_at(40) as i64),
         }
     }
@@ -225,6 +230,7 @@ mod tests {
             feed: 4,
             from_rest: true,
             number: Some(-5),
+            passed: 6,
             ..Head::of(Kind::Dlq)
         };
         let mut claimed = [0xAA; 128];

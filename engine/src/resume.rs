@@ -49,6 +49,19 @@ pub struct Hole {
     pub after_ns: i64,
 }
 
+/// A trade that has come, as in [`Head`](crate::record::Head).
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    /// Its number.
+    pub number: i64,
+    /// How many just below that one are of what is not published.
+    pub passed: u8,
+    /// When its frame was received, nanoseconds since the Unix epoch.
+    pub received_ns: i64,
+    /// Whether it comes from the exchange's history.
+    pub from_rest: bool,
+}
+
 impl Clone for Reached {
     fn clone(&self) -> Self {
         Reached { holes: self.holes.clone(), ..*self }
@@ -68,23 +81,27 @@ impl Reached {
         Reached { last: number, last_ns: received_ns, holes: Vec::new() }
     }
 
-    /// A number has come, live or from the exchange's history.
+    /// A trade has come, live or from the exchange's history.
     #[inline]
-    pub fn add(&mut self, number: i64, received_ns: i64, from_rest: bool) {
-        if number == self.last.wrapping_add(1) {
-            (self.last, self.last_ns) = (number, received_ns);
-        } else if number != self.last {
-            self.add_out_of_order(number, received_ns, from_rest);
+    pub fn add(&mut self, trade: Noted) {
+        if trade.number == self.last.wrapping_add(1) {
+            (self.last, self.last_ns) = (trade.number, trade.received_ns);
+        } else if trade.number != self.last {
+            self.add_out_of_order(trade);
         }
     }
 
     #[cold]
-    fn add_out_of_order(&mut self, number: i64, received_ns: i64, from_rest: bool) {
+    fn add_out_of_order(&mut self, trade: Noted) {
+        let Noted { number, passed, received_ns, from_rest } = trade;
+        let below = number.saturating_sub(1).saturating_sub(passed.into());
         if number > self.last {
-            if self.holes.len() == MOST_HOLES {
-                self.holes.remove(0);
+            if below > self.last {
+                if self.holes.len() == MOST_HOLES {
+                    self.holes.remove(0);
+                }
+                self.holes.push(Hole { first: self.last + 1, last: below, after_ns: self.last_ns });
             }
-            self.holes.push(Hole { first: self.last + 1, last: number - 1, after_ns: self.last_ns });
             (self.last, self.last_ns) = (number, received_ns);
             return;
         }
@@ -98,7 +115,7 @@ impl Reached {
             return;
         };
         let Hole { first, last, after_ns } = self.holes.remove(place);
-        let parts = [(first, number - 1), (number + 1, last)];
+        let parts = [(first, below), (number + 1, last)];
         let rest = parts.into_iter().filter(|(first, last)| first <= last);
         let rest: Vec<_> = rest.map(|(first, last)| Hole { first, last, after_ns }).collect();
         self.holes.splice(place..place, rest);
@@ -198,6 +215,10 @@ mod tests {
 
     use super::*;
 
+    fn noted(number: i64, received_ns: i64, from_rest: bool) -> Noted {
+        Noted { number, passed: 0, received_ns, from_rest }
+    }
+
     #[test]
     fn what_has_come_is_known_in_whatever_order_it_came() {
         let mut random = fastrand::Rng::with_seed(6);
@@ -211,7 +232,7 @@ mod tests {
             let first = numbers[0];
             let (mut reached, mut seen) = (Reached::at(first, first), BTreeSet::from([first]));
             for number in &numbers[1..] {
-                reached.add(*number, *number, false);
+                reached.add(noted(*number, *number, false));
                 // What was before the first is not known to be missing.
                 seen.insert(*number);
                 let highest = *seen.last().unwrap();
@@ -226,19 +247,32 @@ mod tests {
     #[test]
     fn only_a_new_live_trade_of_a_low_number_begins_anew() {
         let mut reached = Reached::at(100_000, 1_000);
-        reached.add(100_005, 1_001, false);
+        reached.add(noted(100_005, 1_001, false));
         let before = reached.clone();
-        reached.add(50, 2_000, true);
-        reached.add(50, 900, false);
+        reached.add(noted(50, 2_000, true));
+        reached.add(noted(50, 900, false));
         assert_eq!(reached, before, "from the history, and from disk");
-        reached.add(50, 2_000, false);
+        reached.add(noted(50, 2_000, false));
         assert_eq!(reached, Reached::at(50, 2_000));
+    }
+
+    #[test]
+    fn numbers_of_what_is_not_published_are_not_missing() {
+        let passing = |number, passed| Noted { passed, ..noted(number, number, false) };
+        let holes = |reached: &Reached| reached.holes.iter().map(|hole| (hole.first, hole.last)).collect::<Vec<_>>();
+        let mut reached = Reached::at(4, 4);
+        reached.add(passing(8, 3));
+        assert_eq!((reached.last, holes(&reached)), (8, vec![]), "5, 6 and 7 were passed");
+        reached.add(passing(15, 2));
+        assert_eq!((reached.last, holes(&reached)), (15, vec![(9, 12)]), "13 and 14 were passed");
+        reached.add(passing(11, 1));
+        assert_eq!((reached.last, holes(&reached)), (15, vec![(9, 9), (12, 12)]), "10 was passed");
     }
 
     #[test]
     fn the_oldest_of_too_many_gaps_are_given_up() {
         let mut reached = Reached::at(0, 0);
-        (1..=270).for_each(|number| reached.add(number * 2, number, false));
+        (1..=270).for_each(|number| reached.add(noted(number * 2, number, false)));
         assert_eq!((reached.holes.len(), reached.holes[0].first), (256, 29));
     }
 
@@ -248,7 +282,7 @@ mod tests {
         let mut file = ProgressFile::open(dir.path());
         assert_eq!(file.progress(), &Progress::default());
         let mut reached = Reached::at(7, 70);
-        reached.add(9, 90, false);
+        reached.add(noted(9, 90, false));
         let topic = Topic { offsets: [(0, 12)].into(), symbols: [("BTCUSDT".to_string(), reached)].into() };
         let progress = Progress {
             version: VERSION,

@@ -45,6 +45,8 @@ pub(super) struct Book {
     pub(super) gaps: Option<Box<Gaps>>,
     /// When the trade with the highest number took place.
     last_ns: i64,
+    /// The last number that no trade to publish has, and how many were there in a row.
+    passed: (i64, u8),
     /// When a trade was last received.
     received: Nanos,
     counts: SymbolCounts,
@@ -83,6 +85,7 @@ impl Books {
                 firsts: None,
                 gaps: None,
                 last_ns: 0,
+                passed: (0, 0),
                 received: Nanos(0),
                 counts: SymbolCounts::default(),
                 sign: sign(),
@@ -338,7 +341,19 @@ impl Book {
         let observation = self.tracker.pass(V::SEQUENCE, number);
         self.note(tally, &line.name, &TradeId::Number(number.unsigned_abs()), observation);
         self.note_gap(tally, self.last_ns, observation);
-        observation != Observation::Repeated
+        if observation == Observation::Repeated {
+            return false;
+        }
+        let in_a_row = self.passed_below(number);
+        self.passed = (number, in_a_row.saturating_add(1));
+        true
+    }
+
+    /// How many numbers just below this one no trade to publish has.
+    #[inline]
+    pub(super) fn passed_below(&self, number: i64) -> u8 {
+        let (last, in_a_row) = self.passed;
+        if last.wrapping_add(1) == number { in_a_row } else { 0 }
     }
 
     /// Counts and says what was observed of a trade.

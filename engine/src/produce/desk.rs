@@ -10,7 +10,7 @@ use crate::interval::Recorder;
 use crate::kafka::{Refusal, Report};
 use crate::latency::Hop;
 use crate::record::{Head, Kind, Record, whole};
-use crate::resume::Progress;
+use crate::resume::{Noted, Progress};
 use crate::session::backoff::Bounds;
 use crate::spill::Position;
 
@@ -20,7 +20,7 @@ use super::hold::{Back, Hold};
 use super::in_flight::{Entry, InFlight};
 use super::lane::Lane;
 use super::pressure::Pressure;
-use super::reached::{Noted, Table};
+use super::reached::Table;
 use super::route::{CONNECTION, EXCHANGE, REASON, Route, RouteSpec};
 use super::store::Store;
 
@@ -157,7 +157,8 @@ impl Desk {
         if let (Some(reached), Some(number)) = (&mut self.reached, entry.number)
             && self.lanes[entry.lane as usize].is_tracked
         {
-            let trade = Noted { number, received_ns: entry.received_unix_ns, from_rest: entry.from_rest };
+            let Entry { passed, received_unix_ns: received_ns, from_rest, .. } = entry;
+            let trade = Noted { number, passed, received_ns, from_rest };
             reached.acked(entry.lane as usize, report.key, trade, report.place);
         }
         if self.is_obstructed {
@@ -246,8 +247,8 @@ impl Desk {
             let reached = &mut self.reached.as_mut().filter(|_| *is_tracked);
             let mut note = |record: &Record<'_>| {
                 if let (Some(reached), Some(number)) = (&mut *reached, record.head.number) {
-                    let Head { received_unix_ns: received_ns, from_rest, .. } = record.head;
-                    reached.note(lane, record.key, Noted { number, received_ns, from_rest });
+                    let Head { passed, received_unix_ns: received_ns, from_rest, .. } = record.head;
+                    reached.note(lane, record.key, Noted { number, passed, received_ns, from_rest });
                 }
             };
             let tally = &mut self.recorder.now.tally;

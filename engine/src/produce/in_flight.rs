@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) received_unix_ns: i64,
     /// As in [`Head`].
     pub(super) number: Option<i64>,
+    /// As in [`Head`].
+    pub(super) passed: u8,
     /// Where it is on disk, if it is.
     pub(super) on_disk: Option<Position>,
     /// Which topic it is for.
@@ -39,6 +41,7 @@ impl Entry {
             order: 0,
             received_unix_ns: head.received_unix_ns,
             number: head.number,
+            passed: head.passed,
             on_disk: None,
             lane: lane as u32,
             bytes: bytes as u32,
@@ -54,6 +57,7 @@ impl Entry {
             received,
             received_unix_ns: self.received_unix_ns,
             number: self.number,
+            passed: self.passed,
             from_rest: self.from_rest,
             ..Head::of(self.kind)
         }

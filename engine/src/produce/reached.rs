@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use crate::resume::{Progress, Reached, Topic};
+use crate::resume::{Noted, Progress, Reached, Topic};
 
 /// Of all topics of trades of one producer core.
 pub(super) struct Table {
@@ -30,14 +30,6 @@ struct Symbol {
     has_changed: bool,
     /// Whether this core has any of its trades: else what it has is what it was told.
     is_own: bool,
-}
-
-/// What is known of a trade, as in [`Head`](crate::record::Head).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Noted {
-    pub(super) number: i64,
-    pub(super) received_ns: i64,
-    pub(super) from_rest: bool,
 }
 
 /// What others read.
@@ -201,10 +193,9 @@ impl Shown {
 }
 
 fn add(reached: &mut Option<Reached>, trade: Noted) {
-    let Noted { number, received_ns, from_rest } = trade;
     match reached {
-        Some(reached) => reached.add(number, received_ns, from_rest),
-        None => *reached = Some(Reached::at(number, received_ns)),
+        Some(reached) => reached.add(trade),
+        None => *reached = Some(Reached::at(trade.number, trade.received_ns)),
     }
 }
 
@@ -218,7 +209,7 @@ mod tests {
         let mut table = Table::new(shown.clone());
         let known = Topic { symbols: [("BTCUSDT".to_string(), Reached::at(5, 50))].into(), ..Topic::default() };
         table.begin(0, &known);
-        let trade = |number| Noted { number, received_ns: number * 10, from_rest: false };
+        let trade = |number| Noted { number, passed: 0, received_ns: number * 10, from_rest: false };
         (6..=9).for_each(|number| table.note(0, b"BTCUSDT", trade(number)));
         (1..=2).for_each(|number| table.note(0, b"ETHUSDT", trade(number)));
         let last = |table: &mut Table, counted| {

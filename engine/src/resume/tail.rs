@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientConfig, ClientContext, Message, Offset, Timestamp, TopicPartitionList};
 
-use super::{Progress, Reached};
+use super::{Noted, Progress, Reached};
 use crate::avro;
 
 /// Longest time that is taken for it.
@@ -104,7 +104,7 @@ fn note(progress: &mut Progress, message: &impl Message) -> bool {
     match topic.symbols.get_mut(&symbol) {
         Some(reached) if reached.has(number) => return false,
         // The number is missing, or new.
-        Some(reached) => reached.add(number, at_ns, false),
+        Some(reached) => reached.add(Noted { number, passed: 0, received_ns: at_ns, from_rest: false }),
         None => {
             topic.symbols.insert(symbol, Reached::at(number, at_ns));
         }

@@ -83,6 +83,34 @@ fn after_kill_9_every_trade_is_on_the_topic_once() {
     assert_eq!(count(accounting, "/repairs/gaps"), 2, "{accounting:#}");
 }
 
+/// Numbers of trades that are not the market's are used up, and not published: at the next start they are not missing.
+#[test]
+fn what_was_not_to_be_published_is_not_missing_at_the_next_start() {
+    let _alone = alone();
+    let market = SimulatorConfig { rate: Rate::PerSecond(4_000.0), ..SimulatorConfig::new(Protocol::BinanceUsdm) };
+    let (broker, simulator, state) = (Broker::start(), sim::start(market).unwrap(), TempDir::new().unwrap());
+    let file = format!(
+        "[kafka]\nbootstrap_servers = {:?}\nschema_registry_url = {:?}\n[state]\ndir = {:?}\n\
+         [[feed]]\nexchange = \"binance-usdm\"\nsymbols = [\"BTCUSDT\", \"ETHUSDT\"]\nurl = {:?}\ntopic = {TOPIC:?}\n",
+        broker.servers,
+        broker.registry,
+        state.path(),
+        simulator.url(),
+    );
+    let run = || Run::with(&[], Some(&file), &[]).subscribed();
+    let first = run();
+    let mut reader = Reader::start(&broker);
+    reader.until_that(|found| found.normalized.len() >= 8_000);
+    let first = first.stop();
+    let before = reader.found.normalized.len();
+    let second = run();
+    reader.until_that(|found| found.normalized.len() >= before + 2_000);
+    let second = second.stop();
+    simulator.stop();
+    let [first, second] = [first, second].map(|stopped| count(&stopped.report["accounting"], "/gaps"));
+    assert_eq!((first, second), (0, 2), "of each symbol what it traded meanwhile is missing");
+}
+
 /// The broker hangs: what does not fit into memory waits on disk, what is left at the end too. The next run delivers it
 /// first, in order.
 #[test]
