@@ -24,6 +24,9 @@ def _alerts() -> AnnotationQuery:
         .datasource(select.DATASOURCE)
         .enable(enable=True)
         .icon_color("red")
+        .title_format("{{alertname}}")
+        .text_format("{{instance}}")
+        .step("15s")
         .expr('ALERTS{alertstate="firing",severity="critical"}')
     )
 

@@ -18,8 +18,10 @@ Panel = Builder[dashboard.Panel]
 
 #: The grid is 24 wide: so many panels side by side.
 WIDTH = 24
-#: Heights on the grid.
-FIGURE, CHART = 4, 8
+#: Heights on the grid; with three charts side by side, each has its legend beneath.
+FIGURE, CHART, NARROW, TABLE = 4, 8, 10, 14
+#: Where two charts stand side by side, each has its legend at the right, so wide.
+LEGEND = 340
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,46 @@ class Query:
 
 @dataclass(frozen=True)
 class Limits:
-    """From which values on a figure is orange, and red."""
+    """From which values on a figure is orange, and red; below `least` it is red, too."""
 
     orange: float | None = None
     red: float | None = None
+    least: float | None = None
 
     def thresholds(self) -> build.ThresholdsConfig:
         """As Grafana has them."""
-        steps = [dashboard.Threshold(value=None, color="green")]
+        steps = [dashboard.Threshold(value=None, color="green" if self.least is None else "red")]
+        if self.least is not None:
+            steps.append(dashboard.Threshold(value=self.least, color="green"))
         if self.orange is not None:
             steps.append(dashboard.Threshold(value=self.orange, color="orange"))
         if self.red is not None:
             steps.append(dashboard.Threshold(value=self.red, color="red"))
         return build.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How values are drawn over time."""
+
+    #: On top of each other.
+    stacked: bool = False
+    #: On a logarithmic axis.
+    log: bool = False
+    #: Whole numbers, on an axis that ends here.
+    up_to: float | None = None
+    #: The axis reaches so far where all values are less.
+    at_least: float | None = None
+    #: Values that stand alone are seen.
+    points: bool = False
+    #: What is said where there are none.
+    nothing: str = ""
+
+
+PLAIN = Look()
+LOG = Look(log=True)
+#: What is there or not.
+SWITCH = Look(up_to=1)
 
 
 def _targets(queries: Sequence[Query], *, instant: bool = False) -> list[Dataquery]:
@@ -55,20 +84,24 @@ def _targets(queries: Sequence[Query], *, instant: bool = False) -> list[Dataque
     return [target(number, query) for number, query in enumerate(queries)]
 
 
-def lines(  # noqa: PLR0913
-    title: str, says: str, unit: str, *queries: Query, across: int = 2, stacked: bool = False, log: bool = False
-) -> Panel:
+def lines(title: str, says: str, unit: str, *queries: Query, across: int = 2, look: Look = PLAIN) -> Panel:
     """Values over time; `across` is how many such panels stand side by side."""
     legend = (
         style.VizLegendOptions()
         .show_legend(show_legend=True)
         .display_mode(common.LegendDisplayMode.TABLE)
-        .placement(common.LegendPlacement.BOTTOM)
         .calcs(["lastNotNull", "max"])
+        .sort_by("Last *")
+        .sort_desc(sort_desc=True)
+    )
+    beside = WIDTH // across > WIDTH // 3
+    legend = (
+        legend.placement(common.LegendPlacement.RIGHT).width(LEGEND)
+        if beside
+        else legend.placement(common.LegendPlacement.BOTTOM)
     )
     tooltip = style.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
-    scale = style.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
-    mode = common.StackingMode.NORMAL if stacked else common.StackingMode.NONE
+    mode = common.StackingMode.NORMAL if look.stacked else common.StackingMode.NONE
     panel = (
         timeseries.Panel()
         .title(title)
@@ -76,39 +109,49 @@ def lines(  # noqa: PLR0913
         .datasource(DATASOURCE)
         .unit(unit)
         .span(WIDTH // across)
-        .height(CHART)
+        .height(CHART if beside else NARROW)
         .legend(legend)
         .tooltip(tooltip)
         .line_width(1)
-        .fill_opacity(30 if stacked else 0)
+        .fill_opacity(30 if look.stacked else 0)
+        .show_points(common.VisibilityMode.AUTO if look.points else common.VisibilityMode.NEVER)
         .stacking(style.StackingConfig().mode(mode))
         .targets(list(_targets(queries)))
     )
-    return panel.scale_distribution(scale) if log else panel.min(0)
+    if look.nothing:
+        panel = panel.no_value(look.nothing)
+    if look.up_to is not None:
+        panel = panel.max(look.up_to).decimals(0)
+    if look.at_least is not None:
+        panel = panel.axis_soft_max(look.at_least)
+    if look.log:
+        return panel.scale_distribution(style.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10))
+    return panel.min(0)
 
 
-def figure(title: str, says: str, unit: str, query: Query, limits: Limits, *, across: int = 6) -> Panel:  # noqa: PLR0913
-    """Show the latest value, coloured by its limits."""
-    return (
+def figure(title: str, says: str, unit: str, query: Query, limits: Limits, *, nothing: str = "") -> Panel:  # noqa: PLR0913
+    """Show the value of now, coloured by its limits, or `nothing`: an old value would look as if all were well."""
+    panel = (
         stat.Panel()
         .title(title)
         .description(says)
         .datasource(DATASOURCE)
         .unit(unit)
-        .span(WIDTH // across)
+        .span(WIDTH // 6)
         .height(FIGURE)
         .thresholds(limits.thresholds())
         .color_mode(common.BigValueColorMode.VALUE)
-        .graph_mode(common.BigValueGraphMode.AREA)
+        .graph_mode(common.BigValueGraphMode.NONE)
         .reduce_options(style.ReduceDataOptions().calcs(["lastNotNull"]))
-        .targets(list(_targets([query])))
+        .targets(list(_targets([query], instant=True)))
     )
+    return panel.no_value(nothing) if nothing else panel
 
 
 def heat(title: str, says: str, query: Query, *, across: int = 2) -> Panel:
-    """Show how many fell into each bucket of a histogram over time."""
+    """Show what share fell into each bucket of a histogram over time."""
     target = _targets([query])[0].format(PromQueryFormat.HEATMAP)
-    color = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Turbo").steps(64)
+    color = heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Turbo").steps(64).min(0).max(1)
     axis = heatmap.YAxisConfig().unit("s").axis_placement(common.AxisPlacement.LEFT)
     return (
         heatmap.Panel()
@@ -120,33 +163,35 @@ def heat(title: str, says: str, query: Query, *, across: int = 2) -> Panel:
         .calculate(calculate=False)
         .color(color)
         .y_axis(axis)
+        .cell_values(heatmap.CellValues().unit("percentunit"))
         .show_legend()
         .targets([target])
     )
 
 
-def rows(title: str, says: str, labels: Sequence[str], columns: dict[str, tuple[str, str]]) -> Panel:
+def rows(title: str, says: str, labels: dict[str, str], columns: dict[str, tuple[str, str]]) -> Panel:
     """Make a table of present values: a row for each set of `labels`, a column for each of `columns`.
 
-    Columns are unit and expression, by name; the first sorts the table, largest first.
+    Labels have their headings. Columns are unit and expression, by name; the first sorts the table, largest first.
     """
     queries = [Query(expr) for _, expr in columns.values()]
     targets = [target.format(PromQueryFormat.TABLE) for target in _targets(queries, instant=True)]
     values = {f"Value #{chr(ord('A') + number)}": name for number, name in enumerate(columns)}
-    place = {name: number for number, name in enumerate([*labels, *values])}
+    names = labels | values
+    place = {name: number for number, name in enumerate(names)}
     panel = (
         table.Panel()
         .title(title)
         .description(says)
         .datasource(DATASOURCE)
         .span(WIDTH)
-        .height(CHART)
+        .height(TABLE)
         .targets(list(targets))
         .with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             dashboard.DataTransformerConfig(
                 id_val="organize",
-                options={"excludeByName": {"Time": True}, "indexByName": place, "renameByName": values},
+                options={"excludeByName": {"Time": True}, "indexByName": place, "renameByName": names},
             )
         )
         .sort_by([style.TableSortByFieldState().display_name(next(iter(columns))).desc(desc=True)])

@@ -139,8 +139,10 @@ impl Shown {
     fn of_call(&self, call: &Call, within: &[&str]) -> Result<Labels, String> {
         let arguments = call.args.args.iter().map(|argument| self.of(argument, within));
         let mut labels = arguments.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().next();
-        if call.func.name == "vector" {
-            labels = Some(BTreeSet::new());
+        match call.func.name {
+            "vector" => labels = Some(BTreeSet::new()),
+            "scalar" => labels = None,
+            _ => {}
         }
         if call.func.name == "histogram_quantile" && !labels.as_mut().is_some_and(|labels| labels.remove("le")) {
             return Err(format!("{call} has no `le`"));

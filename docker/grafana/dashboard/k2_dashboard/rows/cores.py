@@ -1,6 +1,6 @@
 """The pinned cores and the process."""
 
-from k2_dashboard.panels import Panel, Query, lines
+from k2_dashboard.panels import SWITCH, Panel, Query, lines
 from k2_dashboard.select import CORE, INSTANCE
 
 
@@ -26,9 +26,9 @@ def panels() -> list[Panel]:
         ),
         lines(
             "CPU of the process",
-            "All threads, librdkafka's included, in CPUs.",
+            "All threads, librdkafka's included, in CPUs, over two minutes: it is counted in whole seconds.",
             "short",
-            Query(f'rate(process_cpu_seconds_total{{{INSTANCE},job="feed"}}[$__rate_interval])', "{{instance}}"),
+            Query(f'rate(process_cpu_seconds_total{{{INSTANCE},job="feed"}}[2m])', "{{instance}}"),
             across=3,
         ),
         lines(
@@ -37,11 +37,12 @@ def panels() -> list[Panel]:
             "short",
             Query(f"k2_feed_core_stuck{{{CORE}}}", "{{instance}} {{core}}"),
             across=3,
+            look=SWITCH,
         ),
         lines(
             "Frames by outcome",
             "A second, of each feed core.",
-            "cps",
+            "eps",
             Query(f"rate(k2_feed_frames_total{{{CORE}}}[$__rate_interval])", "{{instance}} {{core}} {{outcome}}"),
             across=3,
         ),

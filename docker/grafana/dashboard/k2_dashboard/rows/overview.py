@@ -1,6 +1,6 @@
 """Is all well: rate, latency, losses, gaps, and what fires."""
 
-from k2_dashboard.panels import Limits, Panel, Query, figure, lines
+from k2_dashboard.panels import Limits, Look, Panel, Query, figure, lines
 from k2_dashboard.select import INSTANCE, SYMBOL
 
 LOST = f'k2_feed_records_total{{{INSTANCE},outcome=~"failed|dropped"}}'
@@ -12,9 +12,9 @@ def panels() -> list[Panel]:
         figure(
             "Trades",
             "Trades decoded a second, duplicates included.",
-            "cps",
-            Query(f"sum(rate(k2_feed_trades_total{{{SYMBOL}}}[$__rate_interval]))"),
-            Limits(),
+            "eps",
+            Query(f"sum(rate(k2_feed_trades_total{{{SYMBOL}}}[$__rate_interval])) or vector(0)"),
+            Limits(least=0.001),
         ),
         figure(
             "p99 total",
@@ -23,26 +23,32 @@ def panels() -> list[Panel]:
             "s",
             Query(f'max(hop:k2_feed_hop_seconds:p99{{{INSTANCE},hop="total"}})'),
             Limits(orange=0.025, red=0.05),
+            nothing="none acked",
         ),
         figure(
             "Lost",
             "Records that failed or were dropped within the time shown.",
             "short",
-            Query(f"sum(increase({LOST}[$__range]))"),
+            Query(f"round(sum(increase({LOST}[$__range])))"),
             Limits(red=1),
+            nothing="no engine",
         ),
         figure(
             "Missing trades",
             "Trades in gaps within the time shown, those that were repaired later included.",
             "short",
-            Query(f"sum(increase(k2_feed_missing_trades_total{{{SYMBOL}}}[$__range]))"),
+            Query(f"round(sum(increase(k2_feed_missing_trades_total{{{SYMBOL}}}[$__range])))"),
             Limits(orange=1),
+            nothing="no engine",
         ),
         figure(
             "Engines not ready",
-            "Trades are not subscribed, or cannot be published; `k2-feed health --ready` says why.",
+            "Trades are not subscribed, or cannot be published (`k2-feed health --ready` says why), or it"
+            " does not answer.",
             "short",
-            Query(f"count(k2_feed_ready{{{INSTANCE}}} == 0) or vector(0)"),
+            Query(
+                f'count((k2_feed_ready{{{INSTANCE}}} == 0) or (up{{{INSTANCE},job="feed"}} == 0)) or vector(0)',
+            ),
             Limits(red=1),
         ),
         figure(
@@ -55,17 +61,17 @@ def panels() -> list[Panel]:
         lines(
             "Trades by exchange",
             "Decoded a second.",
-            "cps",
+            "eps",
             Query(
                 f"sum by (instance, exchange) (rate(k2_feed_trades_total{{{SYMBOL}}}[$__rate_interval]))",
                 "{{instance}} {{exchange}}",
             ),
-            stacked=True,
+            look=Look(stacked=True),
         ),
         lines(
             "What goes wrong",
-            "A second. Duplicates dropped and late trades are no loss.",
-            "cps",
+            "A second.",
+            "eps",
             Query(
                 f'sum(rate(k2_feed_frames_total{{{INSTANCE},outcome="rejected"}}[$__rate_interval]))', "frames rejected"
             ),
@@ -74,7 +80,5 @@ def panels() -> list[Panel]:
             Query(
                 f'sum(rate(k2_feed_records_committed_total{{{INSTANCE},kind="dlq"}}[$__rate_interval]))', "dead letters"
             ),
-            Query(f"sum(rate(k2_feed_duplicates_total{{{INSTANCE}}}[$__rate_interval]))", "duplicates dropped"),
-            Query(f"sum(rate(k2_feed_late_trades_total{{{INSTANCE}}}[$__rate_interval]))", "late trades"),
         ),
     ]

@@ -1,10 +1,10 @@
 """What comes in: connections, breakers, symbols."""
 
-from k2_dashboard.panels import Panel, Query, lines, rows
+from k2_dashboard.panels import Look, Panel, Query, lines, rows
 from k2_dashboard.select import EXCHANGE, INSTANCE, SYMBOL
 
 PER_SYMBOL = "instance, exchange, symbol"
-#: What is counted of connections, a second.
+#: What is counted of connections.
 ENDS = {
     "k2_feed_reconnects_total": "made anew",
     "k2_feed_failed_connects_total": "failed",
@@ -22,30 +22,35 @@ def panels() -> list[Panel]:
             "subscribed: market data may come. connected: the subscription is not acknowledged yet.",
             "short",
             Query(
-                f"sum by (instance, exchange, state) (k2_feed_connections{{{EXCHANGE}}})",
+                f"sum by (instance, exchange, state) (k2_feed_connections{{{EXCHANGE}}}) > 0",
                 "{{instance}} {{exchange}} {{state}}",
             ),
             across=3,
         ),
         lines(
             "What becomes of connections",
-            "A second, all cores: made anew after a break, failed, replaced in time, and so on.",
-            "cps",
+            "A minute, all cores: made anew after a break, failed, replaced in time, and so on.",
+            "cpm",
             *(
-                Query(f"sum by (instance) (rate({count}{{{INSTANCE}}}[$__rate_interval]))", f"{{{{instance}}}} {words}")
+                Query(
+                    f"60 * sum by (instance) (rate({count}{{{INSTANCE}}}[$__rate_interval]))",
+                    f"{{{{instance}}}} {words}",
+                )
                 for count, words in ENDS.items()
             ),
             across=3,
+            look=Look(at_least=1),
         ),
         lines(
             "Breakers that are not closed",
             "1: the address is left alone (open) or tried (half_open).",
             "short",
             Query(
-                f'k2_feed_breaker_state{{{EXCHANGE},state!="closed"}}',
+                f'k2_feed_breaker_state{{{EXCHANGE},state!="closed"}} > 0',
                 "{{instance}} {{exchange}} {{state}} {{address}}",
             ),
             across=3,
+            look=Look(up_to=1, points=True, nothing="all are closed"),
         ),
         lines(
             "Age of the last trade: the ten most silent",
@@ -53,26 +58,41 @@ def panels() -> list[Panel]:
             " by its own history.",
             "s",
             Query(f"topk(10, symbol:k2_feed_silence:seconds{{{SYMBOL}}})", "{{instance}} {{exchange}} {{symbol}}"),
-            log=True,
+            look=Look(log=True, points=True),
         ),
         lines(
             "Gaps and what became of them",
             "Within five minutes. repaired: from the history; filled: by another connection; else why it stays one.",
             "short",
-            Query(f"sum(increase(k2_feed_gaps_total{{{SYMBOL}}}[5m]))", "gaps"),
-            Query(f"sum by (outcome) (increase(k2_feed_repairs_total{{{INSTANCE}}}[5m]))", "{{outcome}}"),
+            Query(f"round(sum(increase(k2_feed_gaps_total{{{SYMBOL}}}[5m]))) > 0", "gaps"),
+            Query(f"round(sum by (outcome) (increase(k2_feed_repairs_total{{{INSTANCE}}}[5m]))) > 0", "{{outcome}}"),
+            look=Look(points=True, nothing="no gap"),
+        ),
+        lines(
+            "Twice, or late",
+            "Trades a second that are no loss: of several connections the first is taken; late ones filled a gap.",
+            "eps",
+            Query(
+                f"sum by (instance) (rate(k2_feed_duplicates_total{{{INSTANCE}}}[$__rate_interval]))",
+                "{{instance}} duplicates dropped",
+            ),
+            Query(
+                f"sum by (instance) (rate(k2_feed_late_trades_total{{{INSTANCE}}}[$__rate_interval]))",
+                "{{instance}} late",
+            ),
+            across=1,
         ),
         rows(
             "Symbols",
             "Now; gaps and missing trades within the time shown.",
-            ["instance", "exchange", "symbol"],
+            {"instance": "Engine", "exchange": "Exchange", "symbol": "Symbol"},
             {
                 "Last trade": ("s", f"max by ({PER_SYMBOL}) (symbol:k2_feed_silence:seconds{{{SYMBOL}}})"),
-                "Trades a second": ("cps", f"sum by ({PER_SYMBOL}) (rate(k2_feed_trades_total{{{SYMBOL}}}[1m]))"),
-                "Gaps": ("short", f"sum by ({PER_SYMBOL}) (increase(k2_feed_gaps_total{{{SYMBOL}}}[$__range]))"),
+                "Trades a second": ("eps", f"sum by ({PER_SYMBOL}) (rate(k2_feed_trades_total{{{SYMBOL}}}[1m]))"),
+                "Gaps": ("short", f"round(sum by ({PER_SYMBOL}) (increase(k2_feed_gaps_total{{{SYMBOL}}}[$__range])))"),
                 "Missing": (
                     "short",
-                    f"sum by ({PER_SYMBOL}) (increase(k2_feed_missing_trades_total{{{SYMBOL}}}[$__range]))",
+                    f"round(sum by ({PER_SYMBOL}) (increase(k2_feed_missing_trades_total{{{SYMBOL}}}[$__range])))",
                 ),
             },
         ),
