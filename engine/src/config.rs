@@ -12,6 +12,7 @@ mod resolve;
 mod source;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -165,6 +166,14 @@ impl Http {
     /// Where that is unless it is said. Who finds it taken goes without, as it may be another engine's.
     pub const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
+    /// The way out where the address cannot be had.
+    pub const WAY_OUT: &str = "name another address, or \"off\" (K2_HTTP_LISTEN)";
+
+    /// Whether a run goes without, as this address cannot be had.
+    pub fn goes_without(address: SocketAddr, error: &io::Error) -> bool {
+        address == Http::USUAL && error.kind() == io::ErrorKind::AddrInUse
+    }
+
     /// Where an engine with the same environment is asked from its own machine: at its address of `K2_HTTP_LISTEN`, else at
     /// the usual one.
     pub fn here() -> Url {
@@ -270,6 +279,11 @@ impl Config {
             ("[tls]", self.extra_ca != other.extra_ca),
         ];
         sections.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+    }
+
+    /// How many connections all feeds have.
+    pub fn connections(&self) -> usize {
+        self.feeds.iter().map(|feed| feed.subscriptions.len() * feed.connections).sum()
     }
 
     /// What librdkafka is told.

@@ -147,10 +147,13 @@ mod tests {
     use crate::check::point::Verdict::{Doubtful, Fine, NotTold, Wrong};
     use crate::record::Kind;
 
-    fn judged(found: Found) -> Point {
+    fn spec() -> TopicSpec {
         let retention = Duration::from_hours(48);
-        let spec = TopicSpec { name: "trades".into(), kind: Kind::Normalized, partitions: 3, retention };
-        topic(&spec, &found, 262_144)
+        TopicSpec { name: "trades".into(), kind: Kind::Normalized, partitions: 3, retention }
+    }
+
+    fn judged(found: Found) -> Point {
+        topic(&spec(), &found, 262_144)
     }
 
     fn there() -> There {
@@ -187,13 +190,7 @@ mod tests {
     #[test]
     fn rights_are_told_of_as_far_as_they_are_known() {
         let of = |found: Vec<Found>, is_embedded| {
-            let spec = |_| TopicSpec {
-                name: "trades".into(),
-                kind: Kind::Normalized,
-                partitions: 3,
-                retention: Duration::from_hours(48),
-            };
-            let topics = found.into_iter().enumerate().map(|(index, found)| (spec(index), found)).collect();
+            let topics = found.into_iter().map(|found| (spec(), found)).collect();
             let untold_rights = Some("UnsupportedFeature".into());
             rights(&Cluster { brokers: vec![], answered_after: Duration::ZERO, is_embedded, untold_rights, topics })
         };

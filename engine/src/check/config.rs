@@ -31,9 +31,8 @@ pub(super) fn load(given: Option<&Path>) -> (Group, Option<Config>) {
 fn summary(file: Option<&Path>, config: &Config) -> String {
     let from = file.map_or("defaults and environment".into(), |file| file.display().to_string());
     let symbols: usize = config.feeds.iter().map(|feed| feed.instruments().count()).sum();
-    let connections: usize = config.feeds.iter().map(|feed| feed.subscriptions.len() * feed.connections).sum();
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let all = [count(config.feeds.len(), "feed"), count(symbols, "symbol"), count(connections, "connection")];
+    let all = [count(config.feeds.len(), "feed"), count(symbols, "symbol"), count(config.connections(), "connection")];
     format!("{from}: {}", all.join(", "))
 }
 

@@ -82,8 +82,7 @@ fn process(kernel: &Kernel, config: Option<&Config>) -> Vec<Point> {
         Some(bytes) if bytes < io_uring::MIN_LOCKED_MEMORY => None,
         _ => Some(io_uring::probe()),
     };
-    let connections = config
-        .map_or(0, |config| config.feeds.iter().map(|feed| feed.subscriptions.len() * feed.connections).sum::<usize>());
+    let connections = config.map_or(0, Config::connections);
     vec![
         limits::kernel(kernel.line("/proc/sys/kernel/osrelease").as_deref()),
         limits::io_uring(io_uring.as_ref(), kernel.line(IO_URING_DISABLED).as_deref()),

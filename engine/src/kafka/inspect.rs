@@ -10,7 +10,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::Kafka;
 use super::reach::reach;
 use super::rights::may_write;
-use super::topics::{self, BROKER_TIMEOUT, Creation, MAX_BYTES, TopicSpec, request_topic, settings};
+use super::topics::{self, BROKER_TIMEOUT, Creation, MAX_BYTES, TopicSpec, request_topic};
 use crate::broker::CLUSTER_ID_PREFIX;
 
 /// How many replicas must have a record before it counts as acknowledged.
@@ -88,35 +88,34 @@ pub fn inspect(config: &ClientConfig, specs: &[TopicSpec], create: bool) -> Resu
     let mut seen = HashSet::new();
     let each: Vec<_> = specs.iter().filter(|spec| seen.insert(&spec.name)).collect();
     let present: Vec<_> = each.iter().copied().filter(|spec| topic(&metadata, &spec.name).is_some()).collect();
-    let mut settings = match is_embedded || present.is_empty() {
-        true => HashMap::new(),
-        false => settings(&config, &present),
-    };
-    let names: Vec<_> = present.iter().map(|spec| spec.name.as_str()).collect();
-    let (rights, untold_rights) = match is_embedded || names.is_empty() {
-        true => (HashMap::new(), None),
-        false => {
-            may_write(&kafka, &names, BROKER_TIMEOUT).map_or_else(|why| (HashMap::new(), Some(why)), |all| (all, None))
-        }
-    };
+    let (mut settings, mut rights) = (HashMap::new(), Ok(HashMap::new()));
+    if !is_embedded && !present.is_empty() {
+        settings = topics::settings(&config, &present);
+        let names: Vec<_> = present.iter().map(|spec| spec.name.as_str()).collect();
+        rights = may_write(&kafka, &names, BROKER_TIMEOUT);
+    }
+    let may_write = |name: &str| rights.as_ref().ok()?.get(name).copied();
     let found = |spec: &TopicSpec| match topic(&metadata, &spec.name) {
-        Some(topic) => {
-            let may_write = rights.get(&spec.name).copied();
-            Found::There(There { may_write, ..there(spec, topic, settings.remove(&spec.name), &config) })
-        }
+        Some(topic) => Found::There(there(spec, topic, settings.remove(&spec.name), may_write(&spec.name), &config)),
         None if !create => Found::Missing(topics::not_there(&[spec])),
         None if is_embedded => Found::ToBeMade,
         None => tried(&config, spec),
     };
     let topics: Vec<_> = each.iter().copied().cloned().zip(each.iter().copied().map(found)).collect();
-    Ok(Cluster { brokers, answered_after, is_embedded, untold_rights, topics })
+    Ok(Cluster { brokers, answered_after, is_embedded, untold_rights: rights.err(), topics })
 }
 
 fn topic<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a MetadataTopic> {
     metadata.topics().iter().find(|topic| topic.name() == name)
 }
 
-fn there(spec: &TopicSpec, topic: &MetadataTopic, settings: Option<topics::Settings>, config: &ClientConfig) -> There {
+fn there(
+    spec: &TopicSpec,
+    topic: &MetadataTopic,
+    settings: Option<topics::Settings>,
+    may_write: Option<bool>,
+    config: &ClientConfig,
+) -> There {
     let (settings, unknown) = match settings {
         Some(Ok(settings)) => (Some(settings), None),
         Some(Err(why)) => (None, Some(why)),
@@ -131,7 +130,7 @@ fn there(spec: &TopicSpec, topic: &MetadataTopic, settings: Option<topics::Setti
         min_in_sync: number(MIN_IN_SYNC).map(|least| least as usize),
         differences: topics::differences(spec, partitions.len(), settings.as_ref()),
         max_bytes: number(MAX_BYTES),
-        may_write: None,
+        may_write,
         smaller_requests: settings.as_ref().and_then(|settings| topics::too_small(config, settings)),
         unknown,
     }

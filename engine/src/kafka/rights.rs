@@ -6,7 +6,7 @@
 //! [KIP-430]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-430+-+Return+Authorized+Operations+in+Describe+Responses
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use rdkafka_sys as sys;
 use sys::rd_kafka_AclOperation_t::{RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_OPERATION_WRITE};
 
 use super::Kafka;
+use super::said::text;
 
 /// Something of librdkafka's, and how it is given back.
 struct Owned<T>(NonNull<T>, unsafe extern "C" fn(*mut T));
@@ -61,7 +62,7 @@ pub(super) fn may_write(kafka: &Kafka, topics: &[&str], limit: Duration) -> Resu
         let mut why: [c_char; 256] = [0; 256];
         let set = sys::rd_kafka_AdminOptions_set_request_timeout(options.as_ptr(), limit, why.as_mut_ptr(), why.len());
         if set.is_error() {
-            return Err(CStr::from_ptr(why.as_ptr()).to_string_lossy().into_owned());
+            return Err(text(why.as_ptr()).into_owned());
         }
         told(sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.as_ptr(), 1))?;
         let queue = Owned::of(sys::rd_kafka_queue_new(client), sys::rd_kafka_queue_destroy)?;
@@ -81,7 +82,7 @@ unsafe fn told(error: *mut sys::rd_kafka_error_t) -> Result<(), String> {
     // SAFETY: by this function's own condition; the text belongs to the error and is copied.
     unsafe {
         let error = Owned::of(error, sys::rd_kafka_error_destroy)?;
-        Err(CStr::from_ptr(sys::rd_kafka_error_string(error.as_ptr())).to_string_lossy().into_owned())
+        Err(text(sys::rd_kafka_error_string(error.as_ptr())).into_owned())
     }
 }
 
@@ -107,7 +108,7 @@ unsafe fn read(event: &Owned<sys::rd_kafka_event_t>) -> Result<HashMap<String, b
             let mut operations = items(operations.cast::<u32>(), count).iter().peekable();
             // A broker that does not know the question leaves them out; one that lets us see a topic lets us describe it.
             if operations.peek().is_some() {
-                let name = CStr::from_ptr(sys::rd_kafka_TopicDescription_name(topic)).to_string_lossy();
+                let name = text(sys::rd_kafka_TopicDescription_name(topic));
                 let writes = [RD_KAFKA_ACL_OPERATION_WRITE as u32, RD_KAFKA_ACL_OPERATION_ALL as u32];
                 rights.insert(name.into_owned(), operations.any(|operation| writes.contains(operation)));
             }

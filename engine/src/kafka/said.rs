@@ -65,7 +65,7 @@ impl Said {
 
 /// # Safety
 /// `words` is null or a C string.
-unsafe fn text<'a>(words: *const c_char) -> Cow<'a, str> {
+pub(super) unsafe fn text<'a>(words: *const c_char) -> Cow<'a, str> {
     if words.is_null() {
         return "".into();
     }

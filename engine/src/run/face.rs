@@ -1,6 +1,5 @@
 //! What the outside sees of a run: HTTP, and systemd's word on it.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -36,7 +35,7 @@ impl Face {
                     tracing::info!(address = %http.address(), "metrics, health and status are served");
                     Ok(Some(http))
                 }
-                Err(error) if address == Http::USUAL && error.kind() == ErrorKind::AddrInUse => {
+                Err(error) if Http::goes_without(address, &error) => {
                     tracing::warn!(
                         %address,
                         "no metrics, health and status: another program listens there: name another address, or \"off\" \
@@ -44,9 +43,7 @@ impl Face {
                     );
                     Ok(None)
                 }
-                Err(error) => Err(anyhow!(
-                    "http.listen = \"{address}\": {error}: name another address, or \"off\" (K2_HTTP_LISTEN)"
-                )),
+                Err(error) => Err(anyhow!("http.listen = \"{address}\": {error}: {}", Http::WAY_OUT)),
             }
         });
         Ok(Face { exposed, notifier: Notifier::default(), _http: http.transpose()?.flatten() })

@@ -65,18 +65,13 @@ fn a_real_broker_is_looked_at_before_and_after_the_first_run() {
 #[test]
 fn a_real_broker_tells_where_our_user_may_not_write() {
     let _alone = alone();
-    let properties = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-                      allow.everyone.if.no.acl.found=true\n";
-    let Some(real) = Real::with(Settings { properties: properties.into(), ..Settings::default() }) else { return };
+    let Some(real) = Real::with(Settings::with_rights()) else { return };
     let exchange = Exchange::start(&["--rate", "200"]);
     Run::start(&real.broker, &exchange.url, "BTCUSDT").subscribed().stop();
     let (verdict, found) = checked(&real, &exchange.url, 0)("rights");
     assert_eq!((verdict.as_str(), found.as_str()), ("fine", "our user may write to all topics that are there"));
 
-    let everybody = ["--add", "--allow-principal", "User:*", "--operation", "All", "--topic", TOPIC];
-    real.tool("AclCommand", &everybody);
-    let denied = ["--add", "--deny-principal", "User:ANONYMOUS", "--operation", "Write", "--topic", TOPIC];
-    real.tool("AclCommand", &denied);
+    real.deny_writing(TOPIC);
     let told = checked(&real, &exchange.url, 1);
     assert_eq!(told(TOPIC), ("wrong".into(), "our user may not write to it".into()));
     assert_eq!(told(TOPIC_RAW).0, "fine");

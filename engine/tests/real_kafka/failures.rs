@@ -83,19 +83,14 @@ fn a_topic_that_is_deleted_gets_all_that_follows_once_it_is_there_again() {
 #[test]
 fn what_the_engine_may_no_longer_write_waits_until_it_may() {
     let _alone = alone();
-    let properties = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
-                      allow.everyone.if.no.acl.found=true\n";
-    let Some(real) = Real::with(Settings { properties: properties.into(), ..Settings::default() }) else { return };
+    let Some(real) = Real::with(Settings::with_rights()) else { return };
     let (_exchange, mut run) = start(&real.broker, &real.broker.servers, (RATE, COUNT), "");
     let mut reader = Reader::start(&real.broker);
     reader.until(1_000);
-    let everybody = ["--add", "--allow-principal", "User:*", "--operation", "All", "--topic", TOPIC];
-    real.tool("AclCommand", &everybody);
-    let denied = ["--deny-principal", "User:ANONYMOUS", "--operation", "Write", "--topic", TOPIC];
-    real.tool("AclCommand", &[&["--add"], &denied[..]].concat());
+    real.deny_writing(TOPIC);
     let line = run.child.log_line("records came back and are offered again, in order");
     assert!(line.contains("authoriz"), "{line}");
-    real.tool("AclCommand", &[&["--remove", "--force"], &denied[..]].concat());
+    real.allow_writing(TOPIC);
     reader.until(COUNT);
     let stopped = run.stop();
     all_is_there(reader, &stopped, COUNT);

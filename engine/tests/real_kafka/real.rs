@@ -37,6 +37,17 @@ pub(crate) struct Settings {
     pub(crate) registry: Vec<String>,
 }
 
+/// Lines for `server.properties`: who may do what is looked at, and all may do what nothing is said of.
+const AUTHORIZER: &str = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                          allow.everyone.if.no.acl.found=true\n";
+
+impl Settings {
+    /// With rights that can be taken away.
+    pub(crate) fn with_rights() -> Self {
+        Settings { properties: AUTHORIZER.into(), ..Settings::default() }
+    }
+}
+
 impl Real {
     /// With a plaintext listener alone. `None`, and a line that says why, where it cannot be had.
     pub(crate) fn start() -> Option<Self> {
@@ -90,11 +101,26 @@ impl Real {
         self.folder.path().join("second")
     }
 
+    /// Takes the right to write to `topic` from everybody who does not log in.
+    pub(crate) fn deny_writing(&self, topic: &str) {
+        self.tool("AclCommand", &["--add", "--allow-principal", "User:*", "--operation", "All", "--topic", topic]);
+        self.tool("AclCommand", &[&["--add"], &denial(topic)[..]].concat());
+    }
+
+    /// Gives it back.
+    pub(crate) fn allow_writing(&self, topic: &str) {
+        self.tool("AclCommand", &[&["--remove", "--force"], &denial(topic)[..]].concat());
+    }
+
     /// Runs one of Kafka's own tools to its end.
     pub(crate) fn tool(&self, class: &str, arguments: &[&str]) {
         let servers = ["tool", class, "--bootstrap-server", &self.broker.servers];
         done(script("kafka.sh").args(servers).args(arguments)).unwrap();
     }
+}
+
+fn denial(topic: &str) -> [&str; 6] {
+    ["--deny-principal", "User:ANONYMOUS", "--operation", "Write", "--topic", topic]
 }
 
 fn start_kafka(folder: &Path, port: u16, settings: &Settings, join: Option<&Path>) -> Child {

@@ -1,7 +1,7 @@
 //! Whether the address of metrics, health and status can be had.
 
-use std::io::{self, ErrorKind};
-use std::net::TcpListener;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 
 use crate::check::point::Point;
 use crate::config::Http;
@@ -11,21 +11,19 @@ const POINT: &str = "http.listen";
 /// Listens there for a moment.
 pub(super) fn look(http: &Http) -> Point {
     match http.listen {
-        Some(address) => judge(http, TcpListener::bind(address).map(drop), &address.to_string()),
+        Some(address) => judge(address, TcpListener::bind(address).map(drop)),
         None => Point::fine(POINT, "off: no metrics, health and status"),
     }
 }
 
-/// As `run` takes it: without the usual address it starts all the same.
-fn judge(http: &Http, listened: io::Result<()>, address: &str) -> Point {
+fn judge(address: SocketAddr, listened: io::Result<()>) -> Point {
     match listened {
         Ok(()) => Point::fine(POINT, format!("{address} is free")),
-        Err(error) if http.listen == Some(Http::USUAL) && error.kind() == ErrorKind::AddrInUse => {
+        Err(error) if Http::goes_without(address, &error) => {
             Point::doubtful(POINT, format!("{address} is taken: no metrics, health and status"))
-                .advising("name another address, or \"off\" (K2_HTTP_LISTEN), unless it is the engine itself that runs")
+                .advising(format!("{}, unless it is the engine itself that runs", Http::WAY_OUT))
         }
-        Err(error) => Point::wrong(POINT, format!("{address}: {error}"))
-            .advising("name another address, or \"off\" (K2_HTTP_LISTEN)"),
+        Err(error) => Point::wrong(POINT, format!("{address}: {error}")).advising(Http::WAY_OUT),
     }
 }
 
@@ -43,8 +41,7 @@ mod tests {
         drop(taken);
         assert_eq!(look(&chosen).verdict, Verdict::Fine);
         assert_eq!(look(&Http { listen: None }).verdict, Verdict::Fine);
-        let usual = Http { listen: Some(Http::USUAL) };
-        let point = judge(&usual, Err(ErrorKind::AddrInUse.into()), "127.0.0.1:9090");
+        let point = judge(Http::USUAL, Err(io::ErrorKind::AddrInUse.into()));
         assert!(point.verdict == Verdict::Doubtful && point.advice.is_some(), "{point:?}");
     }
 }
