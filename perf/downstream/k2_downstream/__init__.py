@@ -1,0 +1,1 @@
+"""Trades with a known truth, sent through a real Kafka and a real registry to what is downstream of them."""

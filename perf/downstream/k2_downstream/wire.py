@@ -1,0 +1,131 @@
+"""Trades as records on Kafka: Confluent's framing, by a writer of Avro that is not the engine's."""
+
+import io
+import json
+import struct
+import time
+import urllib.request
+from typing import Any
+
+import fastavro
+from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from k2_downstream.parts import REPOSITORY
+from k2_downstream.trades import Trade
+
+MAGIC = 0
+TIMEOUT_S = 30
+
+Schema = dict[str, Any]
+
+
+def schema() -> Schema:
+    """Of normalized trades: the only copy."""
+    found: Schema = json.loads((REPOSITORY / "schemas/normalized-trade.avsc").read_text())
+    return found
+
+
+def newer_schema() -> Schema:
+    """As it may be one day: with a field that nobody downstream knows."""
+    newer = schema()
+    newer["fields"].append({"name": "liquidation", "type": ["null", "boolean"], "default": None})
+    return newer
+
+
+def topic(exchange: str) -> str:
+    """Of normalized trades."""
+    return f"market.crypto.trades.{exchange}"
+
+
+def register(registry: str, subject: str, schema: Schema) -> int:
+    """Registers the schema, and gives its id."""
+    request = urllib.request.Request(
+        f"{registry}/subjects/{subject}/versions",
+        json.dumps({"schema": json.dumps(schema)}).encode(),
+        {"Content-Type": "application/vnd.schemaregistry.v1+json"},
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        return int(json.load(answer)["id"])
+
+
+class Writer:
+    """Writes trades by one schema."""
+
+    def __init__(self, schema: Schema, schema_id: int) -> None:
+        """The id is the registry's."""
+        self.schema = fastavro.parse_schema(schema)
+        self.head = struct.pack(">bI", MAGIC, schema_id)
+
+    def record(self, trade: Trade) -> bytes:
+        """The value of a record."""
+        out = io.BytesIO(self.head)
+        out.seek(len(self.head))
+        now = time.time_ns()
+        fastavro.schemaless_writer(
+            out,
+            self.schema,
+            {
+                "schema_version": "1.0.0",
+                "exchange": trade.exchange,
+                "symbol": trade.symbol,
+                "canonical_symbol": trade.canonical_symbol,
+                "trade_id": trade.trade_id,
+                "price": trade.price,
+                "quantity": trade.quantity,
+                "quote_volume": trade.quote_volume,
+                "side": trade.side,
+                "timestamp": now // 1_000_000,
+                "exchange_timestamp": trade.time_ns // 1_000_000,
+                "metadata": None,
+                "exchange_timestamp_ns": trade.time_ns,
+                "received_timestamp_ns": now,
+                "connection": f"{trade.exchange}-0",
+            },
+        )
+        return out.getvalue()
+
+
+class Topics:
+    """Sends records, and waits until all of them are acknowledged."""
+
+    def __init__(self, servers: str) -> None:
+        """To this broker."""
+        self.servers = servers
+        self.failed: list[str] = []
+        self.producer = Producer(
+            {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}
+        )
+
+    def create(self, names: list[str], partitions: int = 3) -> None:
+        """Makes the topics; those that are there stay."""
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        made = admin.create_topics([NewTopic(name, num_partitions=partitions, replication_factor=1) for name in names])
+        for name, outcome in made.items():
+            error = outcome.exception(timeout=TIMEOUT_S)
+            if error is not None and error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                message = f"topic {name}: {error}"
+                raise RuntimeError(message)
+
+    def send(self, name: str, key: str, value: bytes) -> None:
+        """Hands a record to the client, and waits where its queue is full."""
+        while True:
+            try:
+                self.producer.produce(name, value, key, on_delivery=self._delivered)
+            except BufferError:
+                self.producer.poll(0.1)
+            else:
+                self.producer.poll(0)
+                return
+
+    def flush(self) -> None:
+        """Waits until the broker has all; raises where it does not."""
+        left = self.producer.flush(TIMEOUT_S)
+        if left or self.failed:
+            message = f"{left} records not sent, {len(self.failed)} refused: {self.failed[:1]}"
+            raise RuntimeError(message)
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self.failed.append(str(error))
