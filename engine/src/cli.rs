@@ -16,6 +16,7 @@ use crate::outcome::EXIT_USAGE;
 use crate::page::{self, ReportArgs, read::Unreadable};
 use crate::run::{self, RunArgs};
 use crate::sim::{self, SimError, SimulateArgs};
+use crate::tail::{self, TailArgs};
 #[cfg(feature = "top")]
 use crate::top::{self, TopArgs};
 
@@ -53,6 +54,7 @@ enum Command {
     Broker(BrokerArgs),
     Demo(DemoArgs),
     Health(HealthArgs),
+    Tail(TailArgs),
     #[cfg(feature = "report")]
     Report(ReportArgs),
     #[cfg(feature = "top")]
@@ -67,6 +69,7 @@ impl Command {
             Command::Check(_) => LevelFilter::OFF,
             // It has a screen of its own, as the next.
             Command::Demo(_) => LevelFilter::WARN,
+            Command::Tail(_) => LevelFilter::WARN,
             #[cfg(feature = "top")]
             Command::Top(_) => LevelFilter::OFF,
             _ => LevelFilter::INFO,
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "report")]
         Command::Report(args) => page::run(&args).map(|()| ExitCode::SUCCESS),

@@ -27,6 +27,7 @@ use crate::registry::{Access, SubjectNameStrategy};
 use crate::secret::HIDDEN;
 use crate::session::backoff::Bounds;
 use crate::session::breaker::Patience;
+pub use environment::{BOOTSTRAP_SERVERS, SCHEMA_REGISTRY_URL};
 pub use error::{ConfigErrors, Misconfigured};
 pub use explain::Explained;
 pub use feed::{Feed, Raw};
@@ -242,6 +243,19 @@ pub const EXAMPLE: &str = include_str!("../feed.example.toml");
 
 /// Of 4 MiB of a ring, 400,000 trades a second fill less than half meanwhile.
 const LONGEST_GATHER: Duration = Duration::from_millis(9);
+
+impl Kafka {
+    /// Resolves `[kafka]` alone from `file`, if given, and the environment's `variables`: for those who read.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        explain::kafka(file, variables)
+    }
+}
 
 impl Config {
     /// Resolves the configuration from `file`, if given, and the environment's `variables`.

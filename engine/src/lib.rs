@@ -33,6 +33,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod consume;
 pub mod cores;
 pub mod decimal;
 pub mod demo;
@@ -72,6 +73,7 @@ pub mod signals;
 pub mod sim;
 pub mod spill;
 pub mod state;
+pub mod tail;
 pub mod throttle;
 #[cfg(feature = "top")]
 pub mod top;

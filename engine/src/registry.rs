@@ -136,13 +136,8 @@ impl RegistryClient {
 
     /// In which fields `schema` differs from the latest version under `subject`, in words.
     fn differences(&self, subject: &str, schema: &str) -> String {
-        let latest = self.transport.call(&["subjects", subject, "versions", "latest"], None, None);
-        let read = latest.and_then(|answer| match answer.status {
-            200 => Ok(answer.read::<Stored>()?.schema),
-            _ => Err(answer.into_error(subject)),
-        });
-        let found = read.map_err(|error| error.to_string());
-        match found.and_then(|theirs| difference::differences(schema, &theirs)) {
+        let found = self.latest(subject).map_err(|error| error.to_string());
+        match found.and_then(|(_, theirs)| difference::differences(schema, &theirs)) {
             Ok(found) if found.is_empty() => "none from the latest version: an earlier one must differ".to_owned(),
             Ok(found) => found.join("; "),
             Err(error) => format!("not known, since the latest version cannot be read: {error}"),
@@ -159,6 +154,18 @@ impl RegistryClient {
         match answer.status {
             200 => Ok(answer.read::<Stored>()?.schema),
             _ => Err(answer.into_error(&format!("schema id {id}"))),
+        }
+    }
+
+    /// Id and text of the latest version under `subject`.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] when there is none; otherwise what went wrong on the way.
+    pub fn latest(&self, subject: &str) -> Result<(u32, String), RegistryError> {
+        let answer = self.transport.call(&["subjects", subject, "versions", "latest"], None, None)?;
+        match answer.status {
+            200 => Ok((answer.read::<Id>()?.id, answer.read::<Stored>()?.schema)),
+            _ => Err(answer.into_error(subject)),
         }
     }
 

@@ -14,11 +14,15 @@ use crate::venue::Protocol;
 const EXCHANGE: &str = "K2_EXCHANGE";
 const SYMBOLS: &str = "K2_SYMBOLS";
 const INSTRUMENTS_FILE: &str = "K2_INSTRUMENTS_FILE";
-const BOOTSTRAP_SERVERS: &str = "K2_KAFKA_BOOTSTRAP_SERVERS";
-const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
+/// Where Kafka is.
+pub const BOOTSTRAP_SERVERS: &str = "K2_KAFKA_BOOTSTRAP_SERVERS";
+/// Where its registry is.
+pub const SCHEMA_REGISTRY_URL: &str = "K2_KAFKA_SCHEMA_REGISTRY_URL";
 const TOPIC_RAW: &str = "K2_KAFKA_TOPIC_RAW";
 const TOPIC_NORMALIZED: &str = "K2_KAFKA_TOPIC_NORMALIZED";
 const STATE_DIR: &str = "K2_STATE_DIR";
+/// What is fed, and whereto; wrong without a feed.
+pub(super) const OF_FEEDS: [&str; 4] = [SYMBOLS, INSTRUMENTS_FILE, TOPIC_RAW, TOPIC_NORMALIZED];
 /// Where metrics, health and status are served.
 pub(super) const HTTP_LISTEN: &str = "K2_HTTP_LISTEN";
 const SCHEMA_PATH: &str = "K2_SCHEMA_PATH";

@@ -78,6 +78,25 @@ impl Explained {
     }
 }
 
+/// `[kafka]` alone; what else is in the file is not looked at.
+///
+/// # Errors
+/// All that is wrong.
+pub(super) fn kafka(
+    file: Option<&Path>,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Kafka, ConfigErrors> {
+    let (given, mut errors) = read(file);
+    let Some(mut given) = given else { return Err(errors.into_shown()) };
+    // What it says of feeds has no bearing here.
+    let variables = variables.into_iter().filter(|(name, _)| !environment::OF_FEEDS.contains(&name.as_str()));
+    environment::apply(&mut given, variables, &mut errors);
+    match resolve::kafka(&given, &mut errors) {
+        Some(kafka) if errors.is_empty() => Ok(kafka),
+        _ => Err(errors.into_shown()),
+    }
+}
+
 /// The file, if there is one and it can be read, and what is wrong with it.
 fn read(file: Option<&Path>) -> (Option<file::File>, Errors) {
     let mut errors = Errors::default();

@@ -35,12 +35,17 @@ pub(super) fn resolve(given: &file::File, available: Option<&CpuSet>, errors: &m
     let state = resolve_state(&given.state, &mut Section::new("state", &given.origins, errors));
     let spill = spill::resolve(&given.spill, &state, limits.ring_full, &given.origins, errors);
     let http = http::resolve(&given.http, &mut Section::new("http", &given.origins, errors));
-    let kafka = kafka::resolve(&given.kafka, &mut Section::new("kafka", &given.origins, errors));
+    let kafka = kafka(given, errors);
     if let Some(available) = available {
         here::check_all(given, &cores, &state, available, errors);
     }
     let extra_ca = given.tls.extra_ca.clone();
     Some(Config { kafka: kafka?, feeds, cores, limits, repair, session, state, spill, http, extra_ca })
+}
+
+/// Fills in the defaults of `[kafka]`, and checks its values.
+pub(super) fn kafka(given: &file::File, errors: &mut Errors) -> Option<super::Kafka> {
+    kafka::resolve(&given.kafka, &mut Section::new("kafka", &given.origins, errors))
 }
 
 fn resolve_cores(given: &file::Cores, section: &mut Section<'_>) -> Cores {

@@ -214,18 +214,22 @@ impl ProducerSettings {
         config
     }
 
-    /// What is the same for clients that produce and those that read.
     fn any_client_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.log_level = RDKafkaLogLevel::Info;
-        config.set("client.id", "k2-feed");
-        for (key, value) in &self.librdkafka {
-            config.set(key, value);
-        }
-        config.set("bootstrap.servers", &self.bootstrap_servers);
-        self.security.tell(&mut config);
-        config
+        any_client(&self.bootstrap_servers, &self.security, &self.librdkafka)
     }
+}
+
+/// What is the same for clients that produce and those that read.
+pub fn any_client(bootstrap_servers: &str, security: &Security, librdkafka: &BTreeMap<String, String>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.log_level = RDKafkaLogLevel::Info;
+    config.set("client.id", "k2-feed");
+    for (key, value) in librdkafka {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", bootstrap_servers);
+    security.tell(&mut config);
+    config
 }
 
 #[cfg(test)]

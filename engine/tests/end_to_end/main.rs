@@ -31,6 +31,7 @@ mod required;
 mod run;
 mod sandbox;
 mod shown;
+mod tail;
 #[cfg(feature = "top")]
 mod terminal;
 mod tls;
