@@ -8,6 +8,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 
 use crate::broker::{self, BrokerArgs};
 use crate::check::{self, CheckArgs};
+use crate::compare::{self, CompareArgs};
 use crate::config::{ConfigErrors, Misconfigured};
 use crate::demo::{self, DemoArgs};
 use crate::health::{self, HealthArgs};
@@ -55,6 +56,7 @@ enum Command {
     Demo(DemoArgs),
     Health(HealthArgs),
     Tail(TailArgs),
+    Compare(CompareArgs),
     #[cfg(feature = "report")]
     Report(ReportArgs),
     #[cfg(feature = "top")]
@@ -69,7 +71,7 @@ impl Command {
             Command::Check(_) => LevelFilter::OFF,
             // It has a screen of its own, as the next.
             Command::Demo(_) => LevelFilter::WARN,
-            Command::Tail(_) => LevelFilter::WARN,
+            Command::Tail(_) | Command::Compare(_) => LevelFilter::WARN,
             #[cfg(feature = "top")]
             Command::Top(_) => LevelFilter::OFF,
             _ => LevelFilter::INFO,
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Health(args) => health::run(&args),
         Command::Tail(args) => tail::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "report")]
         Command::Report(args) => page::run(&args).map(|()| ExitCode::SUCCESS),

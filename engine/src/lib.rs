@@ -32,6 +32,7 @@ pub mod broker;
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod consume;
 pub mod cores;

@@ -141,7 +141,7 @@ impl Printer<'_> {
     fn run(mut self, mut merge: Merge<Stream>, args: &TailArgs) -> anyhow::Result<Outcome> {
         match args.sort {
             Sort::RecordTime => {
-                while let Some((place, record)) = merge.next()? {
+                while let Some((place, record)) = merge.take_next()? {
                     self.show(&merge.partitions()[place], &record)?;
                 }
             }
@@ -178,7 +178,7 @@ impl Printer<'_> {
     /// Reads all that is wanted, and prints it in the order of the exchange's time.
     fn sorted(&mut self, merge: &mut Merge<Stream>) -> anyhow::Result<()> {
         let mut all = Vec::new();
-        while let Some((place, record)) = merge.next()? {
+        while let Some((place, record)) = merge.take_next()? {
             match self.decoder.trade(&record.value)? {
                 Ok(trade) if self.wanted.is(&trade) => all.push((trade.time_ns(), place, record)),
                 Ok(trade) => self.note_other(&trade),

@@ -94,7 +94,7 @@ impl<P: Partition> Merge<P> {
     ///
     /// # Errors
     /// Why a partition cannot be read on.
-    pub fn next(&mut self) -> anyhow::Result<Option<(usize, Record)>> {
+    pub fn take_next(&mut self) -> anyhow::Result<Option<(usize, Record)>> {
         while let Some(&Reverse((reached_ms, place))) = self.reached.peek() {
             let is_due = |held: &Held| held.time_ms < reached_ms.saturating_sub(SLACK_MS);
             if self.held.peek().is_some_and(|Reverse(held)| is_due(held)) || self.held.len() >= MOST_HELD {
@@ -140,7 +140,7 @@ mod tests {
     fn merged(partitions: Vec<Canned>) -> (Vec<(usize, i64, i64)>, u64) {
         let mut merge = Merge::new(partitions);
         let mut all = Vec::new();
-        while let Some((place, record)) = merge.next().unwrap() {
+        while let Some((place, record)) = merge.take_next().unwrap() {
             all.push((place, record.time_ms, record.offset));
         }
         (all, merge.disordered())
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn nothing_is_read_before_it_is_needed() {
         let mut merge = Merge::new(vec![canned(&(0..10_000).collect::<Vec<_>>()), canned(&[0, 9_999])]);
-        merge.next().unwrap();
+        merge.take_next().unwrap();
         assert!(merge.partitions()[0].0.len() > 8_900, "{} are left", merge.partitions()[0].0.len());
     }
 

@@ -7,8 +7,8 @@ use super::read::Run;
 use super::setting::{Setting, is_sweep};
 use super::{breakdown, percentiles, sweep, tables, timeline, told};
 
-/// All of the page's style.
-const STYLE: &str = include_str!("style.css");
+/// All of a page's style.
+pub const STYLE: &str = include_str!("style.css");
 
 /// A part of the page with a heading of its own.
 struct Section {

@@ -6,6 +6,7 @@
 mod browser;
 mod check;
 mod child;
+mod compare;
 mod configuration;
 mod crash;
 mod demo;
