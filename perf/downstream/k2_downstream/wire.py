@@ -5,10 +5,11 @@ import json
 import struct
 import time
 import urllib.request
+from contextlib import closing
 from typing import Any
 
 import fastavro
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -19,6 +20,8 @@ MAGIC = 0
 TIMEOUT_S = 30
 
 Schema = dict[str, Any]
+Fields = dict[str, Any]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 def schema() -> Schema:
@@ -50,6 +53,28 @@ def register(registry: str, subject: str, schema: Schema) -> int:
         return int(json.load(answer)["id"])
 
 
+def fields(trade: Trade) -> Fields:
+    """Of the record of a trade, received now."""
+    now = time.time_ns()
+    return {
+        "schema_version": "1.0.0",
+        "exchange": trade.exchange,
+        "symbol": trade.symbol,
+        "canonical_symbol": trade.canonical_symbol,
+        "trade_id": trade.trade_id,
+        "price": trade.price,
+        "quantity": trade.quantity,
+        "quote_volume": trade.quote_volume,
+        "side": trade.side,
+        "timestamp": now // 1_000_000,
+        "exchange_timestamp": trade.time_ns // 1_000_000,
+        "metadata": None,
+        "exchange_timestamp_ns": trade.time_ns,
+        "received_timestamp_ns": now,
+        "connection": f"{trade.exchange}-0",
+    }
+
+
 class Writer:
     """Writes trades by one schema."""
 
@@ -60,30 +85,13 @@ class Writer:
 
     def record(self, trade: Trade) -> bytes:
         """The value of a record."""
+        return self.encoded(fields(trade))
+
+    def encoded(self, fields: Fields) -> bytes:
+        """The value of a record with these fields, whatever they say."""
         out = io.BytesIO(self.head)
         out.seek(len(self.head))
-        now = time.time_ns()
-        fastavro.schemaless_writer(
-            out,
-            self.schema,
-            {
-                "schema_version": "1.0.0",
-                "exchange": trade.exchange,
-                "symbol": trade.symbol,
-                "canonical_symbol": trade.canonical_symbol,
-                "trade_id": trade.trade_id,
-                "price": trade.price,
-                "quantity": trade.quantity,
-                "quote_volume": trade.quote_volume,
-                "side": trade.side,
-                "timestamp": now // 1_000_000,
-                "exchange_timestamp": trade.time_ns // 1_000_000,
-                "metadata": None,
-                "exchange_timestamp_ns": trade.time_ns,
-                "received_timestamp_ns": now,
-                "connection": f"{trade.exchange}-0",
-            },
-        )
+        fastavro.schemaless_writer(out, self.schema, fields)
         return out.getvalue()
 
 
@@ -108,11 +116,34 @@ class Topics:
                 message = f"topic {name}: {error}"
                 raise RuntimeError(message)
 
-    def send(self, name: str, key: str, value: bytes) -> None:
+    def committed(self, group: str, names: list[str]) -> dict[tuple[str, int], int]:
+        """Of each partition of these topics, the offset that the consumer group goes on from."""
+        with closing(self._consumer(group)) as consumer:
+            return self._committed(consumer, names)
+
+    def lag(self, group: str, names: list[str]) -> int:
+        """Records of these topics that the consumer group has not committed."""
+        with closing(self._consumer(group)) as consumer:
+            lag = 0
+            for (name, partition), offset in self._committed(consumer, names).items():
+                _, end = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_S)
+                lag += end - offset
+            return lag
+
+    def _consumer(self, group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": self.servers, "group.id": group, "enable.auto.commit": False})
+
+    def _committed(self, consumer: Consumer, names: list[str]) -> dict[tuple[str, int], int]:
+        found = consumer.list_topics(timeout=TIMEOUT_S).topics
+        partitions = [TopicPartition(name, at) for name in names for at in found[name].partitions]
+        committed = consumer.committed(partitions, timeout=TIMEOUT_S)
+        return {(at.topic, at.partition): max(0, at.offset) for at in committed}
+
+    def send(self, name: str, key: str, value: bytes | None, headers: Headers | None = None) -> None:
         """Hands a record to the client, and waits where its queue is full."""
         while True:
             try:
-                self.producer.produce(name, value, key, on_delivery=self._delivered)
+                self.producer.produce(name, value, key, on_delivery=self._delivered, headers=headers or [])
             except BufferError:
                 self.producer.poll(0.1)
             else:

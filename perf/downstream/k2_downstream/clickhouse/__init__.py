@@ -1,0 +1,1 @@
+"""ClickHouse's own engine, fed by Kafka with the tables of docker/clickhouse."""
