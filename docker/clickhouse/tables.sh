@@ -69,14 +69,15 @@ apply() {
   for file in [0-9]*.sql; do filled "$file"; done | client
 }
 
-# Stops reading. What was read and not committed is read again by whoever comes next in the group.
+# Stops reading. What was read and not committed is read again by whoever comes next in the group. Not SYNC: a queue has
+# stopped when its DROP returns, and chdb would wait for ever.
 drop_queues() {
   client <<'SQL'
-DROP TABLE IF EXISTS bronze.read_trades SYNC;
-DROP TABLE IF EXISTS bronze.read_frames SYNC;
-DROP TABLE IF EXISTS bronze.trades_queue SYNC;
-DROP TABLE IF EXISTS bronze.frames_queue SYNC;
-DROP TABLE IF EXISTS bronze.replay SYNC;
+DROP TABLE IF EXISTS bronze.read_trades;
+DROP TABLE IF EXISTS bronze.read_frames;
+DROP TABLE IF EXISTS bronze.trades_queue;
+DROP TABLE IF EXISTS bronze.frames_queue;
+DROP TABLE IF EXISTS bronze.replay;
 SQL
 }
 
@@ -92,17 +93,17 @@ drop_trades() {
   drop_queues
   # Those that write come before those that are written to.
   client <<'SQL'
-DROP DATABASE IF EXISTS gold SYNC;
-DROP DATABASE IF EXISTS silver SYNC;
-DROP TABLE IF EXISTS bronze.arrived SYNC;
-DROP TABLE IF EXISTS bronze.undecoded SYNC;
-DROP TABLE IF EXISTS bronze.arrivals SYNC;
-DROP TABLE IF EXISTS bronze.trades SYNC;
-DROP TABLE IF EXISTS bronze.rejects SYNC;
+DROP DATABASE IF EXISTS gold;
+DROP DATABASE IF EXISTS silver;
+DROP TABLE IF EXISTS bronze.arrived;
+DROP TABLE IF EXISTS bronze.undecoded;
+DROP TABLE IF EXISTS bronze.arrivals;
+DROP TABLE IF EXISTS bronze.trades;
+DROP TABLE IF EXISTS bronze.rejects;
 SQL
 }
 
-# By name where SQL gives names; metadata is left, since Iceberg has it as one value that may be missing.
+# A row of Iceberg is the row that Kafka would give, by topic, partition and offset: what is in both is there once.
 fill_from_iceberg() {
   local warehouse=$1 exchange table
   [[ $warehouse == /* ]] || die "WAREHOUSE is a folder from the root on: '$warehouse'"
@@ -112,11 +113,11 @@ fill_from_iceberg() {
     client <<SQL
 INSERT INTO bronze.trades (
   schema_version, exchange, symbol, canonical_symbol, trade_id, price, quantity, quote_volume, side, timestamp,
-  exchange_timestamp, exchange_timestamp_ns, received_timestamp_ns, connection, kafka_topic, kafka_partition,
+  exchange_timestamp, metadata, exchange_timestamp_ns, received_timestamp_ns, connection, kafka_topic, kafka_partition,
   kafka_offset, kafka_timestamp)
 SELECT
   schema_version, exchange, symbol, canonical_symbol, trade_id, price, quantity, quote_volume, side, timestamp,
-  exchange_timestamp, exchange_timestamp_ns, received_timestamp_ns, connection, kafka_topic, kafka_partition,
+  exchange_timestamp, metadata, exchange_timestamp_ns, received_timestamp_ns, connection, kafka_topic, kafka_partition,
   kafka_offset, kafka_timestamp
 FROM icebergLocal('$table')
 SETTINGS max_partitions_per_insert_block = 0;
