@@ -117,6 +117,21 @@ RULES='.services | to_entries[] | .key as $name | .value
     (if has("healthcheck") or (.image | startswith("k2-feed")) then empty else "\($name): no healthcheck" end),
     (if ($name | startswith("feed")) and .stop_grace_period != "45s" then "\($name): no time to drain" else empty end)'
 
+check_clickhouse() {
+  step "ClickHouse's tables"
+  local file
+  same "exchanges of docker/clickhouse/tables.sh and here" \
+    "$(sed -n 's/^EXCHANGES=(\(.*\))/\1/p' docker/clickhouse/tables.sh)" "${EXCHANGES[*]}"
+  for file in kafka.xml metrics.xml users.xml init.sh; do
+    grep -q "docker/clickhouse/$file:" docker-compose.yml || fail "docker-compose.yml does not mount $file"
+  done
+  if ! has python3; then skip "ClickHouse's configuration" "python3 is not here"; return; fi
+  for file in docker/clickhouse/*.xml; do
+    python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$file" || fail "$file"
+  done
+  ok "exchanges and configuration"
+}
+
 check_compose() {
   step "the Compose file"
   if ! ((${#COMPOSE[@]})); then skip "docker-compose.yml" "Compose is not here"; return; fi
@@ -156,7 +171,7 @@ check_text() {
     skip "the Dockerfile's lints" "neither Docker 27 with buildx nor hadolint is here"
   fi
   if has shellcheck; then
-    shellcheck --external-sources docker/*.sh || fail "shellcheck"
+    shellcheck --external-sources docker/*.sh docker/clickhouse/*.sh || fail "shellcheck"
     ok "shellcheck"
   else
     skip "the scripts" "shellcheck is not here"
@@ -166,6 +181,7 @@ check_text() {
 check_versions
 check_seccomp
 check_unit
+check_clickhouse
 check_compose
 check_text
 if [[ -n $STATIC ]]; then
