@@ -21,7 +21,7 @@ environment:
   K2_KAFKA_BOOTSTRAP_SERVERS     brokers (redpanda:9092)
   K2_KAFKA_SCHEMA_REGISTRY_URL   registry, with its path if it has one (http://redpanda:8081)
   K2_CLICKHOUSE_GROUP            consumer group, to begin with (k2-clickhouse)
-  K2_CLICKHOUSE_FLUSH_MS         how long records are gathered for an insert (500)
+  K2_CLICKHOUSE_FLUSH_MS         how long records are gathered for an insert (250)
 Brokers, registry and flush time of a queue that is there stay; reread and rebuild make the queues anew.
 USAGE
   exit 2
@@ -56,7 +56,7 @@ filled() {
   SQL=$(<"$1")
   fill brokers "${K2_KAFKA_BOOTSTRAP_SERVERS:-redpanda:9092}"
   fill registry "${K2_KAFKA_SCHEMA_REGISTRY_URL:-http://redpanda:8081}"
-  fill flush_ms "${K2_CLICKHOUSE_FLUSH_MS:-500}"
+  fill flush_ms "${K2_CLICKHOUSE_FLUSH_MS:-250}"
   fill group "$GROUP"
   fill trades_topics "$(list market.crypto.trades. ''),$REPLAY"
   fill frames_topics "$(list market.crypto.trades. .raw)"

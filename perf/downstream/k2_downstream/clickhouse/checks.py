@@ -1,5 +1,6 @@
 """Looks whether what is in ClickHouse is what the ledger says, to the last digit."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -8,11 +9,11 @@ from decimal import Decimal
 from k2_downstream.clickhouse.bars import WIDTHS_S, Bar, BarKey, bars
 from k2_downstream.clickhouse.feed import NOT_DECODED, Feed, Reject
 from k2_downstream.clickhouse.server import ClickHouse
-from k2_downstream.parts import Deadline
+from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.trades import EXCHANGES
 from k2_downstream.wire import topic
 
-ARRIVE_S = 300
+ARRIVE_S = 120
 FITS_IN_LINE = 80
 UNREGISTERED = 3
 TOPICS = [topic(exchange) for exchange in EXCHANGES]
@@ -121,6 +122,20 @@ def whole(report: Report, clickhouse: ClickHouse, feed: Feed, when: str) -> None
     unique = len({trade.key for trade in feed.trades})
     report.equal("trades in silver", clickhouse.number("SELECT count() FROM silver.trades FINAL"), unique)
     same_bars(report, clickhouse, feed)
+    same_frames(report, clickhouse, feed)
+
+
+def same_frames(report: Report, clickhouse: ClickHouse, feed: Feed) -> None:
+    """Of the raw topics: bytes and headers."""
+    try:
+        clickhouse.wait("SELECT count() FROM bronze.frames FINAL", len(feed.frames), ARRIVE_S, "frames")
+    except TimeoutError as error:
+        report.fail("frames", str(error))
+    rows = clickhouse.ask(
+        "SELECT exchange, connection, toUnixTimestamp64Nano(received_at), symbol, hex(frame) FROM bronze.frames FINAL"
+    )
+    found = sorted((row[0], row[1], int(row[2]), row[3], bytes.fromhex(row[4])) for row in rows)
+    report.equal(f"{len(found)} frames, by bytes and headers", found == sorted(feed.frames), wanted=True)
 
 
 def same_bars(report: Report, clickhouse: ClickHouse, feed: Feed) -> None:
@@ -172,6 +187,19 @@ def replay(report: Report, clickhouse: ClickHouse, feed: Feed) -> None:
     except TimeoutError as error:
         report.fail("poison that is taken again", str(error))
     report.equal("rejects, by reason, all taken again", rejects(clickhouse), feed.rejects)
+
+
+def figures(report: Report, clickhouse: ClickHouse, feed: Feed) -> None:
+    """What Prometheus is told, and that Compose pins the line of versions that is looked at here."""
+    rows = clickhouse.ask("SELECT name, labels['stage'], value FROM gold.metrics")
+    told = {(name, stage): float(value) for name, stage, value in rows}
+    stages = {stage for stage, _ in feed.rejects}
+    report.equal("stages with rejects", {stage for (_, stage), value in told.items() if stage and value}, stages)
+    last, computed = (told[f"k2_clickhouse_{what}_timestamp_seconds", ""] for what in ("last_trade", "bars_computed"))
+    report.equal("trades and bars are of now", min(last, computed) > time.time() - ARRIVE_S, wanted=True)
+    version = clickhouse.ask("SELECT version()")[0][0].split(".")[:2]
+    pinned = re.search(r"^CLICKHOUSE_VERSION=(\d+)\.(\d+)\.", (REPOSITORY / ".env").read_text(), re.MULTILINE)
+    report.equal("line of versions in .env", pinned and list(pinned.groups()), version)
 
 
 def add_to_bars(clickhouse: ClickHouse) -> None:

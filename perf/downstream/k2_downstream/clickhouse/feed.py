@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from k2_downstream.parts import Registry
 from k2_downstream.trades import EXCHANGES, Market, Sent, Trade, disturbed
-from k2_downstream.wire import MAGIC, Fields, Topics, Writer, fields, newer_schema, register, schema, topic
+from k2_downstream.wire import MAGIC, Fields, Headers, Topics, Writer, fields, newer_schema, register, schema, topic
 
 NS = 1_000_000_000
 DAY_NS = 86_400 * NS
@@ -21,6 +21,8 @@ VERY_LATE_NS = 25 * DAY_NS
 UNKNOWN_ID = 1_000_000
 PARTITIONS = 3
 
+# exchange, connection, received_ns, symbol, bytes
+Frame = tuple[str, str, int, str, bytes]
 # stage and reason, as bronze.rejects has them
 Reject = tuple[str, str]
 NOT_DECODED: Reject = ("decode", "not decoded")
@@ -101,9 +103,10 @@ class Feed:
         # In the order they were sent in.
         self.trades: list[Trade] = []
         self.rejects: Counter[Reject] = Counter()
+        self.frames: list[Frame] = []
         self.records = 0
         self.strays = 0
-        topics.create([topic(exchange) for exchange in EXCHANGES], PARTITIONS)
+        topics.create([topic(exchange) + raw for exchange in EXCHANGES for raw in ("", ".raw")], PARTITIONS)
 
     def run(self, rate: float, *, go_on: Callable[[], bool] = lambda: True) -> None:
         """Sends all, no faster than this many a second; stops early where it is not to go on."""
@@ -116,6 +119,8 @@ class Feed:
             self.send(sent)
             if self.rolls.random() < 1 / 400:
                 self.spoil(sent.trade)
+            if at % 50 == 0:
+                self.send_frame(sent.trade)
         self.topics.flush()
 
     def send(self, sent: Sent) -> None:
@@ -134,6 +139,14 @@ class Feed:
         self.trades.append(trade)
         self.records += 1
         self.topics.send(topic(trade.exchange), trade.symbol, writer.record(trade))
+
+    def send_frame(self, trade: Trade) -> None:
+        """One frame, of bytes that are no text."""
+        frame = self.rolls.randbytes(self.rolls.randrange(1, 400)) + b"\0\n\t'\xff"
+        at = (trade.exchange, f"{trade.exchange}-0", trade.time_ns, trade.symbol, frame)
+        self.frames.append(at)
+        headers: Headers = [("exchange", at[0]), ("connection", at[1]), ("received_ns", str(at[2]))]
+        self.topics.send(topic(trade.exchange) + ".raw", trade.symbol, frame, headers)
 
     def spoil(self, trade: Trade) -> None:
         """One record that must become no trade, and must not stop anything."""

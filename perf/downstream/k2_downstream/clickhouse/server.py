@@ -23,7 +23,7 @@ class ClickHouse:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.address = self.folder / "socket"
-        self.variables = {
+        self.environment = os.environ | {
             "K2_CLICKHOUSE": f"{sys.executable} -m k2_downstream.clickhouse.client {self.address}",
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "K2_KAFKA_BOOTSTRAP_SERVERS": kafka.servers,
@@ -37,7 +37,9 @@ class ClickHouse:
         command = [sys.executable, "-m", "k2_downstream.clickhouse.engine", str(self.folder / "data")]
         command += [str(TABLES / "kafka.xml"), str(self.address)]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self.environment
+            )
         assert self.process.stdout is not None
         if self.process.stdout.readline() != b"ready\n":
             message = f"the engine did not start, see {self.folder}/log"
@@ -65,7 +67,7 @@ class ClickHouse:
 
     def tables(self, *command: str) -> None:
         """Runs docker/clickhouse/tables.sh, as somebody at a shell does."""
-        subprocess.run([TABLES / "tables.sh", *command], env=os.environ | self.variables, check=True)
+        subprocess.run([TABLES / "tables.sh", *command], env=self.environment, check=True)
 
     def memory_mib(self) -> int:
         """Of the process, now."""
