@@ -141,7 +141,8 @@ LEFT JOIN (
 -- What people ask. VWAP is quote volume by volume, cut after 18 decimals.
 CREATE VIEW IF NOT EXISTS gold.ohlcv AS
 SELECT
-    transform(width, [60, 300, 900, 1800, 3600, 86400]::Array(UInt32), ['1m', '5m', '15m', '30m', '1h', '1d'], '') AS width,
+    transform(
+        width, [60, 300, 900, 1800, 3600, 86400]::Array(UInt32), ['1m', '5m', '15m', '30m', '1h', '1d'], '') AS width,
     exchange, symbol, canonical_symbol, start, open, high, low, close, volume, quote_volume, count,
     divideDecimal(quote_volume, volume, 18) AS vwap
 FROM gold.bars FINAL

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from k2_downstream.clickhouse.engine import DONE
 
+QUERY_S = 180
+
 
 class QueryError(RuntimeError):
     """What the engine says against a query."""
@@ -15,6 +17,7 @@ class QueryError(RuntimeError):
 def query(address: Path, sql: str) -> str:
     """The outcome, as text with tabs; raises `QueryError`, and `OSError` where the engine is gone."""
     with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(QUERY_S)
         connection.connect(str(address))
         connection.sendall(sql.encode())
         connection.shutdown(socket.SHUT_WR)
