@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs k2_bronze without Docker: Python's packages by the lock, the jars by pom.xml, each fetched once.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+  cat >&2 <<'USAGE'
+usage: bronze.sh COMMAND
+  fetch     get packages and jars, once; needs python3 with venv, Maven, PyPI and Maven Central (or mirrors of them)
+  check     the code is tidy
+  stream, offsets, maintain, query …  as python -m k2_bronze has them, with --help; Java 17 or newer is needed
+environment: K2_CACHE (~/.cache/k2-feed) has packages and jars
+USAGE
+  exit 2
+}
+
+die() { echo "error: $*" >&2; exit 1; }
+
+CACHE=${K2_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/k2-feed}
+hash_of() { sha256sum "$1" | cut -c 1-16; }
+PACKAGES=$CACHE/bronze-$(hash_of requirements.txt)
+JARS=$CACHE/bronze-jars-$(hash_of pom.xml)
+
+# Several may ask at the same time. A folder is there when it is complete.
+fetch() {
+  mkdir -p "$CACHE"
+  (
+    flock 9
+    if [[ ! -f $PACKAGES/complete ]]; then
+      python3 -m venv --clear "$PACKAGES" || die "python3 with venv is needed: apt-get install python3-venv"
+      "$PACKAGES/bin/python" -m pip install --quiet --require-hashes --requirement requirements.txt
+      touch "$PACKAGES/complete"
+    fi
+    if [[ ! -d $JARS ]]; then
+      command -v mvn >/dev/null || die "Maven (mvn) is needed to fetch $JARS: install it"
+      rm -rf "$JARS.part"
+      mkdir "$JARS.part"
+      cp pom.xml "$JARS.part" # Maven leaves its marks beside it
+      mvn -B -q -f "$JARS.part/pom.xml" -Dmaven.repo.local="$JARS.part/m2" dependency:copy-dependencies \
+        -DoutputDirectory="$JARS.part/out" >"$JARS.log" 2>&1 ||
+        die "Maven failed: $(grep -m 1 ERROR "$JARS.log"), see $JARS.log"
+      mv "$JARS.part/out" "$JARS"
+      rm -rf "$JARS.part" "$JARS.log"
+    fi
+  ) 9>"$CACHE/bronze.lock"
+}
+
+run() {
+  fetch
+  export K2_BRONZE_JARS=${K2_BRONZE_JARS:-$JARS}
+  export K2_BRONZE_SCHEMA=${K2_BRONZE_SCHEMA:-$PWD/../../schemas/normalized-trade.avsc}
+  # Spark looks at the machine's name otherwise, and listens there.
+  export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+  exec "$PACKAGES/bin/python" "$@"
+}
+
+check() {
+  (run -m ruff check --quiet .)
+  (run -m ruff format --check --quiet .)
+  (run -m mypy)
+}
+
+case ${1:-} in
+  fetch) fetch ;;
+  check) check ;;
+  stream | offsets | maintain | query) run -m k2_bronze "$@" ;;
+  *) usage ;;
+esac
