@@ -81,6 +81,15 @@ check_versions() {
   same "version of the Dockerfile and of Cargo.toml" "$(argument VERSION)" "$version"
   same "image of .env and version of Cargo.toml" "$(sed -n 's/^K2_FEED_IMAGE=//p' .env)" "k2-feed:$version"
   ok "Rust $toolchain, k2-feed $version"
+  local spark
+  spark=$(sed -n 's/^SPARK_VERSION=//p' .env)
+  same "Spark of .env and of docker/spark/Dockerfile" "$spark" \
+    "$(sed -n 's/^ARG SPARK_VERSION=//p' docker/spark/Dockerfile)"
+  same "Spark of .env and of docker/spark/requirements.txt" "${spark%%-*}" \
+    "$(sed -n 's/^pyspark==\([0-9.]*\).*/\1/p' docker/spark/requirements.txt)"
+  same "image of .env and version of docker/spark/pyproject.toml" "$(sed -n 's/^K2_BRONZE_IMAGE=//p' .env)" \
+    "k2-bronze:$(sed -n 's/^version = "\(.*\)"/\1/p' docker/spark/pyproject.toml)"
+  ok "Spark ${spark%%-*}"
 }
 
 check_seccomp() {
@@ -158,20 +167,23 @@ check_compose() {
 ours() { COMPOSE_PROFILES=$1 docker compose config --services | grep -E '^(feed|simulate)' | LC_ALL=C sort | xargs; }
 
 check_text() {
-  step "Dockerfile and scripts"
+  local dockerfile
+  step "Dockerfiles and scripts"
   # The engine's own reader of Dockerfiles has lints since 27.
   if has docker && [[ $(docker buildx build --help 2>&1) == *--check* ]] && (($(engine_version) >= 27)); then
-    docker buildx build --check --file docker/Dockerfile . >"$WORK/check" 2>&1 || fail "$(tail -5 "$WORK/check")"
+    for dockerfile in docker/Dockerfile docker/spark/Dockerfile; do
+      docker buildx build --check --file "$dockerfile" . >"$WORK/check" 2>&1 || fail "$(tail -5 "$WORK/check")"
+    done
     ok "docker build --check"
   elif has hadolint; then
     # apt's packages are not pinned: the base's tag is.
-    hadolint --ignore DL3008 docker/Dockerfile || fail "Dockerfile"
+    hadolint --ignore DL3008 docker/Dockerfile docker/spark/Dockerfile || fail "Dockerfile"
     ok "hadolint"
   else
     skip "the Dockerfile's lints" "neither Docker 27 with buildx nor hadolint is here"
   fi
   if has shellcheck; then
-    shellcheck --external-sources docker/*.sh docker/clickhouse/*.sh || fail "shellcheck"
+    shellcheck --external-sources docker/*.sh docker/clickhouse/*.sh docker/spark/*.sh || fail "shellcheck"
     ok "shellcheck"
   else
     skip "the scripts" "shellcheck is not here"

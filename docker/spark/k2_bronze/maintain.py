@@ -17,7 +17,7 @@ from k2_bronze.session import Session
 #: What the stream goes on from is in snapshots, and a batch may have files that no snapshot has yet. Iceberg itself
 #: refuses to remove orphans that are younger than a day.
 LEAST_SNAPSHOTS = 20
-LEAST_AGE_S = 600.0
+LEAST_AGE_S = 60.0
 LEAST_ORPHAN_AGE_S = 86400.0
 #: Columns of what the procedures answer, and how they are told.
 TOLD = {
@@ -92,7 +92,7 @@ def maintain(session: Session, table: str, arguments: argparse.Namespace) -> boo
     told, is_well = [], True
     for step, options in steps.items():
         try:
-            rows = session.spark.sql(f"CALL {CATALOG}.system.{step}(table => '{table}', {options})").collect()
+            rows = session.spark.sql(f"CALL {CATALOG}.system.{step}(table => '{CATALOG}.{table}', {options})").collect()
         except PySparkException as error:
             print(f"error: {table}: {step}: {str(error).splitlines()[0]}", file=sys.stderr, flush=True)
             is_well = False

@@ -100,6 +100,7 @@ class Metrics:
             registry=self.registry,
         )
         self.last_commit.set(time.time())
+        self.looks = Counter("bronze_lag_looks", "How often the lag was looked at.", registry=self.registry)
         self.waiting = Gauge(
             "bronze_registry_waiting_seconds", "How long the registry has been asked in vain.", registry=self.registry
         )

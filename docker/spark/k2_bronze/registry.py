@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-TIMEOUT_S = 10
+TIMEOUT_S = 5
 AGAIN_S = 1.0
 
 

@@ -160,4 +160,5 @@ def watch(kafka: Kafka, topics: Mapping[str, Topic], progress: Progress, registr
         for name, by in ends.items():
             at = progress.position.get(name, {})
             metrics.lag.labels(name).set(sum(max(0, end - at.get(one, 0)) for one, end in by.items()))
+        metrics.looks.inc(bool(ends))
         time.sleep(LAG_S)

@@ -17,15 +17,21 @@ use crate::world::{Broker, Exchange, Run, alone, variables};
 use promql::{Shown, has};
 
 /// What is not the engine's: of Prometheus itself, of ClickHouse's tables (docker/clickhouse/50-metrics.sql), and of the
-/// Spark job, which does not exist yet (see docker/prometheus/README.md).
+/// Spark job (docker/spark/README.md), as they show it.
 const OTHERS: &str = r#"
 up{job="feed",instance="feed"} 1
 ALERTS{alertname="FeedDown",alertstate="firing",severity="critical",job="feed",instance="feed"} 1
 bronze_ingestion_latency_seconds{job="bronze",instance="bronze",quantile="0.99"} 1
+up{job="bronze",instance="bronze"} 1
 bronze_lag_records{job="bronze",instance="bronze",topic="trades"} 1
 k2_clickhouse_bars_computed_timestamp_seconds{job="clickhouse-tables",instance="clickhouse"} 1
 k2_clickhouse_last_trade_timestamp_seconds{job="clickhouse-tables",instance="clickhouse"} 1
 k2_clickhouse_recent_rejects{job="clickhouse-tables",instance="clickhouse",stage="decode"} 1
+bronze_last_commit_timestamp_seconds{job="bronze",instance="bronze"} 1
+bronze_missing_records_total{job="bronze",instance="bronze",topic="trades"} 1
+bronze_rejects_total{job="bronze",instance="bronze",topic="trades"} 1
+bronze_scheduling_delay_seconds{job="bronze",instance="bronze",quantile="0.99"} 1
+bronze_trigger_processing_time_seconds{job="bronze",instance="bronze",quantile="0.99"} 1
 "#;
 
 /// The dashboard's variables, and what they may stand for.
