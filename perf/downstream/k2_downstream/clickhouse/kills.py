@@ -22,9 +22,8 @@ KILL_AT_ONCE_S = 0.05
 PROGRESS_S = 120
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The subcommand."""
-    parser = commands.add_parser("clickhouse-kills", help=__doc__, description=__doc__)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--trades", type=int, default=300_000, help="different ones")
@@ -36,7 +35,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         default="none",
         help="a fault that must be found: lost: a trade is left out; added: bars are added to, not computed anew",
     )
-    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -19,13 +19,11 @@ PATIENCE_S = 600
 CORRECTIONS = 20
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The subcommand."""
-    parser = commands.add_parser("clickhouse-measure", help=__doc__, description=__doc__)
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
     parser.add_argument("--records", type=int, default=300_000, help="on Kafka before it starts to read, for the rate")
     parser.add_argument("--rate", type=int, default=800, help="records a second, for the latency")
     parser.add_argument("--for", type=int, default=60, dest="seconds", help="seconds, for the latency")
-    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
