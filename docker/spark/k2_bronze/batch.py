@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
@@ -45,6 +45,8 @@ class Batches:
     metrics: Metrics
     #: Gives back what the batch held in memory.
     free: Callable[[], None]
+    #: For good: each of its threads has one of the JVM's.
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(WRITERS))
     #: Held while a batch is written.
     writing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,11 +59,10 @@ class Batches:
                 by_topic.setdefault(row["topic"], []).append(row)
             try:
                 self._check(ranges)
-                with ThreadPoolExecutor(WRITERS) as pool:
-                    rejects = pool.submit(self._reject, frame, [row for row in ranges if row["rejects"]])
-                    appends = [pool.submit(self._append, frame, *one, rejects) for one in by_topic.items()]
-                    for done in [rejects, *appends]:
-                        done.result()
+                rejects = self.pool.submit(self._reject, frame, [row for row in ranges if row["rejects"]])
+                appends = [self.pool.submit(self._append, frame, *one, rejects) for one in by_topic.items()]
+                for done in wait([rejects, *appends]).done:
+                    done.result()
             finally:
                 self.free()
             for row in ranges:

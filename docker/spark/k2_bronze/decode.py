@@ -42,17 +42,23 @@ def decoded(records: DataFrame, topics: Mapping[str, Topic], schemas: Mapping[in
     framed = records.withColumn("schema_id", f.when(is_framed, number))
     schema_id = f.col("schema_id")
 
-    trade, why = f.lit(None), f.lit(None).cast("string")
+    trade, reasons = f.lit(None), dict[str, list[int]]()
     body = f.expr(f"substring(value, {HEAD + 1})")
     for known, schema in schemas.items():
         if schema.text is None:
-            why = f.when(schema_id == known, f.lit(schema.error)).otherwise(why)
+            reasons.setdefault(str(schema.error), []).append(known)
         else:
             # A record that does not fit gives nulls.
             read = from_avro(body, schema.text, {"mode": "PERMISSIVE", "avroSchema": reader})
             trade = f.when(schema_id == known, read).otherwise(trade)
     if all(schema.text is None for schema in schemas.values()):
         trade = from_avro(f.lit(None).cast("binary"), reader)
+    # Garbage may name thousands of schemas.
+    why = f.lit(None).cast("string")
+    for reason, ids in reasons.items():
+        why = f.when(
+            schema_id.isin(ids), f.concat(f.lit("schema "), schema_id.cast("string"), f.lit(reason))
+        ).otherwise(why)
     is_known = schema_id.isin(list(schemas)) if schemas else f.lit(False)  # noqa: FBT003
 
     exchange = f.lit(None).cast("string")

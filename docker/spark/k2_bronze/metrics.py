@@ -137,7 +137,8 @@ class Metrics:
     def progress(self, recent: Iterable[Any]) -> None:
         """Of batches, as Spark tells them."""
         for one in recent:
-            if one["batchId"] <= self.batch:
+            # Where there is nothing to read, the next batch's number is told for nothing.
+            if one["batchId"] <= self.batch or one["numInputRows"] == 0:
                 continue
             began = datetime.fromisoformat(one["timestamp"].replace("Z", "+00:00")).timestamp()
             took = one["durationMs"]["triggerExecution"] / 1000

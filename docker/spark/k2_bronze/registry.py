@@ -16,7 +16,7 @@ AGAIN_S = 1.0
 
 @dataclass(frozen=True)
 class Schema:
-    """What an id stands for: Avro, or the reason why nothing can be read by it."""
+    """What an id stands for: Avro, or what is wrong with it."""
 
     text: str | None
     error: str | None = None
@@ -62,12 +62,12 @@ class Registry:
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.NOT_FOUND or not is_registrys(error):
                 raise
-            return Schema(None, f"schema {schema_id} is not in the registry")
+            return Schema(None, " is not in the registry")
         if found.get("schemaType", "AVRO") != "AVRO":
-            return Schema(None, f"schema {schema_id} is {found['schemaType']}, not Avro")
+            return Schema(None, f" is {found['schemaType']}, not Avro")
         error_of = self.wrong(found["schema"])
         if error_of is not None:
-            return Schema(None, f"schema {schema_id} is not to be read: {error_of}")
+            return Schema(None, f" cannot be used: {error_of}")
         return Schema(found["schema"])
 
 

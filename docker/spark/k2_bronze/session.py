@@ -48,9 +48,11 @@ class Session:
         self.jvm: Any = gateway.jvm
         context = SparkContext(conf=conf, gateway=gateway)
         context.setLogLevel("WARN")
-        # The schema has logicalType beside type, of which it warns each time that it is read.
-        levels = self.jvm.org.apache.logging.log4j
-        levels.core.config.Configurator.setLevel("org.apache.avro.Schema", levels.Level.ERROR)
+        # They warn of what is meant so: logicalType beside type, each time that the schema is read; and that what a
+        # local checkpoint held is gone for good, each time that it is given back.
+        log4j = self.jvm.org.apache.logging.log4j
+        for source in ("org.apache.avro.Schema", "org.apache.spark.rdd.MapPartitionsRDD"):
+            log4j.core.config.Configurator.setLevel(source, log4j.Level.ERROR)
         self.spark = SparkSession(context)
         # Names of the JVM are looked up in all jars: not in each batch.
         self.context: Any = self.jvm.org.apache.spark.api.java.JavaSparkContext(

@@ -12,7 +12,7 @@ EXCHANGES = "binance,binance-usdm,bybit,coinbase,kraken,okx"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 HIGHEST_PORT = 65535
 #: Of the two settings that decide about rate and latency; README.md says how they were found.
-PRESETS = {"default": {"trigger": "2s", "max_offsets": "50000"}, "record": {"trigger": "5s", "max_offsets": "5000"}}
+PRESETS = {"default": {"trigger": "2s", "max_offsets": "100000"}, "record": {"trigger": "5s", "max_offsets": "5000"}}
 RECORD = (
     "preset 'record' has the decision record's 5 s and 5,000 offsets: that is 1,000 records/s at most, where the "
     "record asks for 10,000, and a record waits up to 5 s before its batch begins, where p99 is to be below 5 s"
@@ -160,7 +160,7 @@ def add_preset(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=sorted(PRESETS),
         default=os.environ.get(variable) or "default",
-        help=f"trigger and max-offsets: 2s and 50000, or the decision record's 5s and 5000 [env: {variable}]",
+        help=f"trigger and max-offsets: 2s and 100000, or the decision record's 5s and 5000 [env: {variable}]",
     )
 
 

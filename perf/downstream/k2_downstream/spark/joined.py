@@ -7,13 +7,14 @@ import subprocess
 import time
 from pathlib import Path
 
-from k2_downstream.parts import Deadline
+from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.spark.job import SCRIPT, Stream
 from k2_downstream.spark.world import World, world
 from k2_downstream.wire import topic
 
 SQL = "SELECT symbol, trade_id, kafka_partition, kafka_offset FROM trades"
 READY_S = 240
+FOLDER = REPOSITORY / "target/spark-join"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=400, help="records a second, half of them frames [default: 400]")
     parser.add_argument("--times", type=int, default=3, help="how often it is asked [default: 3]")
     parser.add_argument("--exchange", default="kraken", help="[default: kraken]")
-    parser.add_argument("--folder", type=Path, default=Path("target/spark-join"), help="[default: target/spark-join]")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="[default: target/spark-join]")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from k2_downstream.parts import Deadline
+from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.spark import job, table
 from k2_downstream.spark.job import Place, Stream
 from k2_downstream.spark.judge import judged
@@ -23,6 +23,7 @@ from k2_downstream.wire import Writer, newer_schema, register
 MAINTAIN = ["--older-than", "1m", "--retain-last", "20", "--orphans-older-than", "1d"]
 AGED_S = 3 * 86400
 AWAY_S = 180
+FOLDER = REPOSITORY / "target/spark-kills"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, default=400, help="records a second, half of them frames [default: 400]")
     parser.add_argument("--job", type=Path, default=job.SCRIPT, help="another copy of the job, such as a broken one")
     parser.add_argument("--plant", choices=["lost", "twice"], help="break a data file at the end: it is to be found")
-    parser.add_argument("--folder", type=Path, default=Path("target/spark-kills"), help="[default: target/spark-kills]")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="[default: target/spark-kills]")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from k2_downstream.parts import Deadline
+from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.spark import table
 from k2_downstream.spark.job import Place, Stream, command
 from k2_downstream.spark.judge import judged
@@ -12,13 +12,14 @@ from k2_downstream.spark.world import drained, world
 
 STAMP = "k2.kafka-offsets"
 BEFORE = 20_000
+FOLDER = REPOSITORY / "target/spark-lost"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("--seed", type=int, default=2, help="[default: 2]")
     parser.add_argument("--rate", type=int, default=400, help="records a second, half of them frames [default: 400]")
-    parser.add_argument("--folder", type=Path, default=Path("target/spark-lost"), help="[default: target/spark-lost]")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="[default: target/spark-lost]")
 
 
 def run(arguments: argparse.Namespace) -> int:

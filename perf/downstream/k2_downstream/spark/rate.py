@@ -10,7 +10,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
-from k2_downstream.parts import Deadline
+from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.spark import table
 from k2_downstream.spark.job import Stream
 from k2_downstream.spark.sender import Ledger
@@ -22,6 +22,7 @@ P99_S = 5.0
 #: Lag that is no sign of falling behind: what comes in within so many seconds.
 ROOM_S = 15
 SETTLED_S = 180
+FOLDER = REPOSITORY / "target/spark-rate"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="held_s", type=int, default=180, help="seconds at that rate [default: 180]")
     parser.add_argument("--low", type=int, default=1000, help="the rate at which latency counts [default: 1000]")
     parser.add_argument("--low-for", dest="low_s", type=int, default=120, help="seconds at that rate [default: 120]")
-    parser.add_argument("--folder", type=Path, default=Path("target/spark-rate"), help="[default: target/spark-rate]")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="[default: target/spark-rate]")
     parser.add_argument("--options", default="", help="of the stream, such as '--preset record'")
 
 

@@ -104,7 +104,13 @@ class Sender:
         self.rate = rate
         self.poison = POISON
         self.producer = Producer(
-            {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}
+            {
+                "bootstrap.servers": servers,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                "log_level": 2,
+            }
         )
         self.pool: list[Ready] = []
         self.pool_at = 0
