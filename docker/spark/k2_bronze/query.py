@@ -53,12 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
     newer = tail(session, arguments, topic, starts, ends)
     parts = [newer] if snapshot is None else [table(session, topic, snapshot, since), newer]
     trades = parts[0] if len(parts) == 1 else parts[0].unionByName(parts[1], allowMissingColumns=True)
-    if since is not None:
-        trades = trades.where(f.col("exchange_timestamp") >= int(since.timestamp() * 1000))
+    since_ms = int(since.timestamp() * 1000) if since else 0
+    trades = trades.where(f.col("exchange_timestamp") >= since_ms)
     if arguments.symbol is not None:
         trades = trades.where(f.col("symbol") == arguments.symbol)
     once(trades).createOrReplaceTempView("trades")
-    told = {"snapshot": snapshot, "from Kafka": {one: [starts[one], ends[topic.name][one]] for one in starts}}
+    told = {
+        "since": since_ms,
+        "snapshot": snapshot,
+        "from Kafka": {one: [starts[one], ends[topic.name][one]] for one in starts},
+    }
     print(f"{topic.table}: {json.dumps(told)}", file=sys.stderr, flush=True)
     show(session.spark.sql(arguments.sql), arguments.format)
     return 0 if is_whole else 1

@@ -99,7 +99,7 @@ def _counted(session: Session, name: str, snapshot: int) -> Offsets:
 
 def at(session: Session, name: str, snapshot: int) -> Any:  # noqa: ANN401
     """The table as it was then."""
-    return session.spark.read.option("snapshot-id", snapshot).table(name)
+    return session.spark.read.option("versionAsOf", snapshot).table(name)
 
 
 def parse(stamp: str) -> Offsets:

@@ -62,7 +62,8 @@ class Sending:
 
     digest: bytes
     is_good: bool = True
-    trade: tuple[str, str, str] | None = None
+    #: Of a trade: when it took place, in milliseconds.
+    trade_ms: int | None = None
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Ledger:
     good: dict[str, dict[tuple[int, int], bytes]] = field(default_factory=dict)
     poison: dict[str, dict[tuple[int, int], bytes]] = field(default_factory=dict)
     times: dict[str, dict[tuple[int, int], int]] = field(default_factory=dict)
-    trades: dict[str, dict[tuple[int, int], tuple[str, str, str]]] = field(default_factory=dict)
+    trades: dict[str, dict[tuple[int, int], int]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
     def delivered(self, sent: "Sending", error: KafkaError | None, message: Message) -> None:
@@ -83,8 +84,8 @@ class Ledger:
         name, at = str(message.topic()), (int(message.partition() or 0), int(message.offset() or 0))
         (self.good if sent.is_good else self.poison).setdefault(name, {})[at] = sent.digest
         self.times.setdefault(name, {})[at] = message.timestamp()[1]
-        if sent.trade is not None:
-            self.trades.setdefault(name, {})[at] = sent.trade
+        if sent.trade_ms is not None:
+            self.trades.setdefault(name, {})[at] = sent.trade_ms
 
     @property
     def count(self) -> int:
@@ -175,7 +176,7 @@ class Sender:
             bad = poisons(good, self.rolls)
             self._produce(name, trade.symbol, bad, Sending(digest(bad.hex()), is_good=False))
         else:
-            self._produce(name, trade.symbol, good, Sending(digest_of(trade), trade=trade.key))
+            self._produce(name, trade.symbol, good, Sending(digest_of(trade), trade_ms=trade.time_ns // 10**6))
         frame = raw(trade)
         self._produce(f"{name}.raw", trade.symbol, frame, Sending(digest(frame.decode())), headers(trade))
 
