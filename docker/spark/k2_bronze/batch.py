@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as f
 
 from k2_bronze import tables
@@ -106,22 +106,23 @@ class Batches:
             if row["first"] > expected:
                 self.metrics.missing(row["topic"], row["partition"], expected, row["first"])
 
-    def _new(self, table: str, ranges: list[Row]) -> Column | None:
+    def _new(self, table: str, ranges: list[Row]) -> str | None:
         """What the table has not, of one topic or more; None if it has all."""
-        parts = None
-        for topic in {row["topic"] for row in ranges}:
+        parts = []
+        for topic in sorted({row["topic"] for row in ranges}):
             has = self.progress.tables.get(table, {}).get(topic, {})
-            part = f.col("topic") == topic
             of_topic = [row for row in ranges if row["topic"] == topic]
             if all(has.get(row["partition"], 0) > row["last"] for row in of_topic):
                 continue
+            part = [f"topic = '{topic}'"]
             for row in of_topic:
-                if has.get(row["partition"], 0) > row["first"]:
-                    part &= (f.col("partition") != row["partition"]) | (f.col("offset") >= has[row["partition"]])
-            parts = part if parts is None else parts | part
-        return parts
+                start = has.get(row["partition"], 0)
+                if start > row["first"]:
+                    part.append(f"(partition != {row['partition']} OR offset >= {start})")
+            parts.append(" AND ".join(part))
+        return " OR ".join(parts) or None
 
-    def _commit(self, frame: DataFrame, table: str, ranges: list[Row]) -> None:
+    def _commit(self, rows: DataFrame, columns: list[str], table: str, ranges: list[Row]) -> None:
         """Rows and offsets at once."""
         with self.progress.lock:
             has = self.progress.tables.setdefault(table, {})
@@ -129,7 +130,8 @@ class Batches:
         for row in ranges:
             offsets = stamp.setdefault(row["topic"], {})
             offsets[row["partition"]] = max(offsets.get(row["partition"], 0), row["last"] + 1)
-        writer = frame.withColumn("ingested_at", now()).writeTo(table)
+        # One file: there are more tables than cores.
+        writer = rows.coalesce(1).selectExpr(*columns, *place(), now()).writeTo(table)
         writer.option(f"snapshot-property.{tables.STAMP}", tables.written(stamp)).append()
         with self.progress.lock:
             self.progress.tables[table] = stamp
@@ -138,9 +140,8 @@ class Batches:
         new = self._new(REJECTS, ranges)
         if new is None:
             return
-        rejects = frame.where(f.col("error").isNotNull() & new)
-        columns = [f.col("error"), f.col("key").alias("kafka_key"), f.col("value"), *place()]
-        self._commit(rejects.select(*columns), REJECTS, ranges)
+        rejects = frame.where(f"error IS NOT NULL AND ({new})")
+        self._commit(rejects, ["error", "key AS kafka_key", "value"], REJECTS, ranges)
         for row in ranges:
             self.metrics.rejected(row["topic"], row["rejects"])
 
@@ -151,34 +152,37 @@ class Batches:
             rejects.result()
         new = self._new(topic.table, ranges)
         if new is not None and any(row["records"] > row["rejects"] for row in ranges):
-            rows = frame.where(f.col("error").isNull() & new)
-            self._commit(rows.select(*(raw() if topic.is_raw else [f.col("trade.*")]), *place()), topic.table, ranges)
+            rows = frame.where(f"error IS NULL AND ({new})")
+            self._commit(rows, raw() if topic.is_raw else ["trade.*"], topic.table, ranges)
         at = time.time()
         for row in ranges:
             self.metrics.committed(name, row["records"], [at - time_ms / 1000 for time_ms in row["times"]])
 
 
-def now() -> Column:
+# In SQL: in Python each column and function would be looked up in all jars, again in each batch.
+
+
+def now() -> str:
     """As text that depends on a column: a number would be a constant of the code that Spark compiles for each batch."""
     text = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%fZ")
-    return f.concat(f.lit(text), f.substring("kafka_topic", 1, 0)).cast("timestamp")
+    return f"CAST(concat('{text}', substring(topic, 1, 0)) AS TIMESTAMP) AS ingested_at"
 
 
-def place() -> list[Column]:
+def place() -> list[str]:
     """Where a record is on Kafka."""
-    return [f.col(name).alias(f"kafka_{name}") for name in ("topic", "partition", "offset", "timestamp")]
+    return [f"{name} AS kafka_{name}" for name in ("topic", "partition", "offset", "timestamp")]
 
 
-def raw() -> list[Column]:
+def raw() -> list[str]:
     """A frame as received, and what the engine says of it in headers."""
 
-    def header(name: str) -> Column:
-        return f.expr(f"CAST(try_element_at(filter(headers, one -> one.key = '{name}'), 1).value AS STRING)")
+    def header(name: str) -> str:
+        return f"CAST(try_element_at(filter(headers, one -> one.key = '{name}'), 1).value AS STRING)"
 
     return [
-        header("exchange").alias("exchange"),
-        header("connection").alias("connection"),
-        header("received_ns").try_cast("bigint").alias("received_ns"),
-        f.col("key").cast("string").alias("kafka_key"),
-        f.col("value").alias("frame"),
+        f"{header('exchange')} AS exchange",
+        f"{header('connection')} AS connection",
+        f"TRY_CAST({header('received_ns')} AS BIGINT) AS received_ns",
+        "CAST(key AS STRING) AS kafka_key",
+        "value AS frame",
     ]

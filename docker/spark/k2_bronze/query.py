@@ -121,7 +121,7 @@ def tail(
             registry.learn(schema_id)
     if asked["rejects"]:
         print(f"warning: {asked['rejects']} records cannot be read, and are left out", file=sys.stderr)
-    return frame.where(f.col("error").isNull()).select(f.col("trade.*"), *place()).withColumn("ingested_at", now())
+    return frame.where(f.col("error").isNull()).selectExpr("trade.*", *place(), now())
 
 
 def once(trades: DataFrame) -> DataFrame:
