@@ -48,7 +48,7 @@ def rows(metadata: Path, columns: Iterable[str]) -> list[dict[str, Any]]:
     query = f"""
         SELECT kafka_topic, kafka_partition, kafka_offset, {", ".join(columns)} FROM {source(metadata)}
         ORDER BY kafka_topic, kafka_partition, kafka_offset
-    """  # noqa: S608
+    """
     found: pa.Table = chdb.query(query, "ArrowTable")
     return [] if found is None else found.to_pylist()
 
@@ -58,7 +58,7 @@ def counted(metadata: Path) -> list[tuple[int, int, int, int]]:
     query = f"""
         SELECT kafka_partition, count(), uniqExact(kafka_offset), max(kafka_offset) FROM {source(metadata)}
         GROUP BY kafka_topic, kafka_partition
-    """  # noqa: S608
+    """
     found = json.loads(str(chdb.query(query, "JSONCompact")))["data"]
     return [(int(one), int(count), int(distinct), int(last)) for one, count, distinct, last in found]
 
