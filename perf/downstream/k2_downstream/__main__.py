@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 
+from k2_downstream import handover, tail
 from k2_downstream.clickhouse import kills as clickhouse_kills
 from k2_downstream.clickhouse import measure as clickhouse_measure
 from k2_downstream.spark import joined, kills, lost, rate
@@ -11,10 +12,12 @@ from k2_downstream.spark import joined, kills, lost, rate
 PROOFS = {
     "clickhouse-kills": clickhouse_kills,
     "clickhouse-measure": clickhouse_measure,
+    "clickhouse-from-iceberg": handover,
     "spark-kills": kills,
     "spark-lost-checkpoint": lost,
     "spark-rate": rate,
     "spark-join": joined,
+    "tail": tail,
 }
 
 
