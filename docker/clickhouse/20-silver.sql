@@ -77,15 +77,21 @@ WHERE reason != '';
 -- Last: it makes the others run.
 CREATE MATERIALIZED VIEW IF NOT EXISTS silver.check TO silver.checked AS
 WITH
-    '^[0-9]{1,20}([.][0-9]{1,18})?$' AS decimal,
+    -- Exchanges that send numbers send some with an exponent. What has more digits than the columns is not rounded.
+    '^([0-9]{1,38})(?:[.]([0-9]{1,38}))?(?:[eE]([+-]?[0-9]{1,2}))?$' AS decimal,
+    extractGroups(trades.price, decimal) AS price_parts,
+    extractGroups(trades.quantity, decimal) AS quantity_parts,
+    parts -> length(parts) = 3
+        AND length(parts[1]) + toInt32OrZero(parts[3]) <= 20
+        AND length(parts[2]) - toInt32OrZero(parts[3]) <= 18 AS fits,
     90 * 86400000 AS late_ms,
     86400000 AS early_ms,
     toUnixTimestamp64Milli(trades.kafka_timestamp) AS sent_ms,
     ifNull(exchange_timestamp_ns, 0) AS exact_ns
 SELECT
     exchange, symbol, canonical_symbol, trade_id,
-    if(match(trades.price, decimal), toDecimal128OrNull(trades.price, 18), NULL) AS price,
-    if(match(trades.quantity, decimal), toDecimal128OrNull(trades.quantity, 18), NULL) AS quantity,
+    if(fits(price_parts), toDecimal128OrNull(trades.price, 18), NULL) AS price,
+    if(fits(quantity_parts), toDecimal128OrNull(trades.quantity, 18), NULL) AS quantity,
     side,
     if(exact_ns != 0, exact_ns, exchange_timestamp * 1000000) AS time_ns,
     received_timestamp_ns, kafka_topic, kafka_partition, kafka_offset, kafka_timestamp,

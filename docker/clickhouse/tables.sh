@@ -13,8 +13,8 @@ usage: tables.sh COMMAND
   reread            read the topics again from their beginning, with another consumer group: fills holes, adds nothing twice
   rebuild kafka     drop trades and bars, and read the topics again from their beginning: as far as Kafka goes back
   rebuild iceberg WAREHOUSE
-                    the same, and fill in what Kafka has no more from the Iceberg tables WAREHOUSE/bronze/trades_*, a
-                    folder that the server may read
+                    the same, and fill in what Kafka has no more from the Iceberg tables bronze.trades_* of the bronze
+                    job's WAREHOUSE, a folder that the server may read
   rebuild bars      compute all bars again from silver
 environment:
   K2_CLICKHOUSE                  what takes SQL on its standard input (clickhouse-client)
@@ -103,13 +103,19 @@ DROP TABLE IF EXISTS bronze.rejects;
 SQL
 }
 
-# A row of Iceberg is the row that Kafka would give, by topic, partition and offset: what is in both is there once.
+# A row of Iceberg is the row that Kafka would give, by topic, partition and offset: what is in both is there once. The
+# catalog says which metadata hold: after a crash the newest file may be of a commit that never was.
 fill_from_iceberg() {
-  local warehouse=$1 exchange table
-  [[ $warehouse == /* ]] || die "WAREHOUSE is a folder from the root on: '$warehouse'"
+  local warehouse=$1 exchange name metadata
   for exchange in "${EXCHANGES[@]}"; do
-    table=$warehouse/bronze/trades_${exchange//-/_}
-    echo "$table"
+    name=trades_${exchange//-/_}
+    metadata=$(client <<<"SELECT metadata_location FROM sqlite('$warehouse/catalog.db', 'iceberg_tables')
+      WHERE table_namespace = 'bronze' AND table_name = '$name'")
+    if [[ -z $metadata ]]; then
+      echo "$name: the catalog has no such table"
+      continue
+    fi
+    echo "$name: ${metadata##*/}"
     client <<SQL
 INSERT INTO bronze.trades (
   schema_version, exchange, symbol, canonical_symbol, trade_id, price, quantity, quote_volume, side, timestamp,
@@ -119,7 +125,8 @@ SELECT
   schema_version, exchange, symbol, canonical_symbol, trade_id, price, quantity, quote_volume, side, timestamp,
   exchange_timestamp, metadata, exchange_timestamp_ns, received_timestamp_ns, connection, kafka_topic, kafka_partition,
   kafka_offset, kafka_timestamp
-FROM icebergLocal('$table')
+FROM icebergLocal(
+  '$warehouse/bronze/$name', SETTINGS iceberg_metadata_file_path = 'metadata/${metadata##*/}')
 SETTINGS max_partitions_per_insert_block = 0;
 SQL
   done
@@ -157,7 +164,9 @@ rebuild() {
   case ${1:-} in
     kafka) drop_trades; new_group; apply ;;
     iceberg)
-      [[ -n ${2:-} ]] || die "rebuild iceberg takes the warehouse's folder"
+      [[ ${2:-} == /* ]] || die "WAREHOUSE is a folder from the root on: '${2:-}'"
+      client <<<"SELECT count() FROM sqlite('$2/catalog.db', 'iceberg_tables')" >/dev/null ||
+        die "the server cannot read the catalog $2/catalog.db; nothing was dropped"
       drop_trades
       new_group
       apply

@@ -13,7 +13,8 @@ from k2_bronze.registry import Schema
 
 #: Confluent's frame: a zero, the schema's id in four bytes, Avro.
 HEAD = 5
-DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
+#: Exchanges that send numbers send some with an exponent.
+DECIMAL = r"^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
 
 
 def wrong_schema(jvm: Any, text: str) -> str | None:  # noqa: ANN401

@@ -103,7 +103,14 @@ class Topics:
         self.servers = servers
         self.failed: list[str] = []
         self.producer = Producer(
-            {"bootstrap.servers": servers, "enable.idempotence": True, "linger.ms": 5, "compression.type": "lz4"}
+            {
+                "bootstrap.servers": servers,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "compression.type": "lz4",
+                # A broker that is ended before its client is no news.
+                "log_level": 2,
+            }
         )
 
     def create(self, names: list[str], partitions: int = 3) -> None:

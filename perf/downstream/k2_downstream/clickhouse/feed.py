@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from k2_downstream.parts import Registry
 from k2_downstream.trades import EXCHANGES, Market, Sent, Trade, disturbed
@@ -20,6 +21,7 @@ FIELDS_OF_OLD = 12
 VERY_LATE_NS = 25 * DAY_NS
 UNKNOWN_ID = 1_000_000
 PARTITIONS = 3
+SPOILED = 1 / 400
 
 # exchange, connection, received_ns, symbol, bytes
 Frame = tuple[str, str, int, str, bytes]
@@ -66,7 +68,8 @@ def bad_fields(now_ms: int) -> list[tuple[Fields, str]]:
         ({"price": "0.00"}, "price is 0"),
         ({"quantity": "NaN"}, quantity),
         ({"quantity": "123456789012345678901"}, quantity),
-        ({"quantity": "1e-5"}, quantity),
+        ({"quantity": "1e-19"}, quantity),
+        ({"price": "1.5E+20"}, price),
         ({"quantity": "0"}, "quantity is 0"),
         ({"exchange": ""}, "exchange is empty"),
         ({"symbol": ""}, "symbol is empty"),
@@ -79,20 +82,24 @@ def bad_fields(now_ms: int) -> list[tuple[Fields, str]]:
     ]
 
 
-def with_own_id(trade: Trade, rolls: random.Random) -> Trade:
-    """Its id as its exchange writes ids: Bybit's are UUIDs, Kraken's old ones are made up from the time."""
+def as_sent(trade: Trade, rolls: random.Random) -> Trade:
+    """As its exchange writes it: Bybit's ids are UUIDs, Kraken's old ones are made up from the time."""
     if trade.exchange == "bybit":
         return dataclasses.replace(trade, trade_id=str(uuid.UUID(int=rolls.getrandbits(128))))
     if trade.exchange == "kraken":
-        return dataclasses.replace(trade, trade_id=f"{trade.time_ns // 1_000_000}-{trade.trade_id}")
+        # It sends numbers, some with an exponent.
+        quantity = f"{Decimal(trade.quantity):E}" if rolls.random() < 1 / 10 else trade.quantity
+        trade_id = f"{trade.time_ns // 1_000_000}-{trade.trade_id}"
+        return dataclasses.replace(trade, trade_id=trade_id, quantity=quantity)
     return trade
 
 
 class Feed:
     """Sends, and keeps what must be found."""
 
-    def __init__(self, topics: Topics, registry: Registry, seed: int, count: int) -> None:
-        """`count` different trades, over the last two days and a few weeks before."""
+    def __init__(self, topics: Topics, registry: Registry, seed: int, count: int, spoiled: float = SPOILED) -> None:
+        """`count` different trades, over the last two days and a few weeks before, and a part that are none."""
+        self.spoiled = spoiled
         self.topics = topics
         self.registry = registry
         self.schemas = Schemas(registry)
@@ -117,7 +124,7 @@ class Feed:
                     return
                 time.sleep(max(0, begun + at / rate - time.monotonic()))
             self.send(sent)
-            if self.rolls.random() < 1 / 400:
+            if self.rolls.random() < self.spoiled:
                 self.spoil(sent.trade)
             if at % 50 == 0:
                 self.send_frame(sent.trade)
@@ -197,4 +204,4 @@ class Feed:
             elif roll < 1 / 2:
                 # Many at the same nanosecond: open and close are decided by the id.
                 time_ns = time_ns // (10 * NS) * 10 * NS
-            yield with_own_id(market.trade(time_ns), self.rolls)
+            yield as_sent(market.trade(time_ns), self.rolls)
