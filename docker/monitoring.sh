@@ -8,8 +8,8 @@ usage() {
   cat >&2 <<'USAGE'
 usage: monitoring.sh COMMAND
   check            all checks
-  rules-check      configuration and rules are right, and alerts fire when they are to; needs promtool (apt-get install
-                   prometheus)
+  rules-check      configuration and rules are right, alerts fire when they are to, and README.md has each of them; needs
+                   promtool (apt-get install prometheus)
   dashboard-check  the dashboard is as its code makes it, and the code is tidy; needs python3 with venv, and PyPI
                    or a mirror of it
   dashboard        write the dashboard's JSON
@@ -24,6 +24,10 @@ rules_check() {
   command -v promtool >/dev/null || die "promtool is missing: apt-get install prometheus"
   promtool check config prometheus/prometheus.yml
   promtool test rules prometheus/rules_test.yml
+  local alert
+  while read -r alert; do
+    grep --quiet "^| \`$alert\` " README.md || die "README.md does not say what to do about $alert"
+  done < <(sed -n 's/^ *- alert: //p' prometheus/rules.yml)
 }
 
 # The environment of the dashboard's code, made once for each lock.

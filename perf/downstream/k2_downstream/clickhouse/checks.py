@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from k2_downstream.clickhouse.bars import WIDTHS_S, Bar, BarKey, bars
+from k2_downstream.clickhouse.client import QueryError
 from k2_downstream.clickhouse.feed import NOT_DECODED, Feed, Reject
 from k2_downstream.clickhouse.server import ClickHouse
 from k2_downstream.parts import REPOSITORY, Deadline
@@ -229,3 +230,17 @@ def add_to_bars(clickhouse: ClickHouse) -> None:
             divideDecimal(quote_volume, volume, 18) AS vwap
         FROM gold.added AS added GROUP BY added.width, exchange, symbol, canonical_symbol, start
     """)
+
+
+def guides(report: Report, clickhouse: ClickHouse) -> None:
+    """Each query that the guides tell of runs."""
+    for guide in ("docker/README.md", "docker/clickhouse/README.md"):
+        blocks = re.findall(r"```sql\n(.*?)```", (REPOSITORY / guide).read_text(), re.DOTALL)
+        queries = [query.strip() for block in blocks for query in block.split(";\n") if query.strip()]
+        assert queries, f"{guide} has no query"
+        for query in queries:
+            try:
+                clickhouse.ask(query)
+            except QueryError as error:
+                report.fail(f"a query of {guide}", f"{query}: {error}")
+        report.ok(f"queries of {guide}", str(len(queries)))

@@ -86,6 +86,7 @@ def campaign(given: argparse.Namespace, clickhouse: ClickHouse, feed: Feed) -> i
     if not given.brief:
         checks.replay(report, clickhouse, feed)
     checks.figures(report, clickhouse, feed)
+    checks.guides(report, clickhouse)
     return report.end()
 
 
