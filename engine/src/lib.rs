@@ -20,9 +20,11 @@
 //! Around it: [`engine`] starts and stops it, [`registry`] gives schemas their ids, [`state`] is the folder of what survives
 //! the engine, [`resume`] keeps there how far each symbol is, [`session`] and [`sequence`] watch over connections and ids,
 //! [`repair`] fills gaps from the exchange's history, [`latency`], [`accounting`], [`twins`] and [`interval`] measure,
-//! [`report`] writes down, and `page` makes a page of it. While it runs, [`board`] and [`pulse`] have what the cores show,
-//! [`http`] serves it with [`metrics`], [`health`] and `top` ask there, and [`notify`] tells systemd. [`check`] looks, before a
-//! start, whether all of it can be. [`sim`], [`broker`] and [`demo`] stand in for the world outside.
+//! [`report`] writes down, and `page` makes a page of it. While it runs, [`board`] and [`pulse`] have what the cores
+//! show, [`http`] serves it with [`metrics`], [`health`] and `top` ask there, and [`notify`] tells systemd. [`check`]
+//! looks, before a start, whether all of it can be. [`consume`] reads trades back from Kafka: [`tail`] shows the latest,
+//! [`compare`] holds those of two handlers against each other. [`sim`], [`broker`] and [`demo`] stand in for the world
+//! outside.
 
 pub mod accounting;
 pub mod avro;
