@@ -155,6 +155,22 @@ fn frames_and_trades_are_compared_with_each_other() {
 }
 
 #[test]
+fn the_old_topics_may_be_on_another_kafka() {
+    let _alone = alone();
+    let (broker, records) = world();
+    let other = Broker::start();
+    let old: Vec<_> = records.iter().map(|record| (record.payload().unwrap().to_vec(), record, 3)).collect();
+    write_old(&other, &old);
+    let topics = ["--old-topic", OLD, "--new-topic", TOPIC, "--old-bootstrap-servers", &*other.servers];
+    let (ended, folder) = compare(&broker, &topics);
+    ended.expect(0);
+    assert_eq!(
+        (&report(&folder)["trades"]["both"], &report(&folder)["new_is_earlier_by_ms"]["p50"]),
+        (&COUNT.into(), &3.into())
+    );
+}
+
+#[test]
 fn what_cannot_be_compared_is_an_error() {
     let _alone = alone();
     let (broker, records) = world();
