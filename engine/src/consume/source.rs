@@ -118,7 +118,9 @@ impl Source {
         config.set("socket.nagle.disable", "true").set("fetch.wait.max.ms", "5").set("fetch.error.backoff.ms", "5");
         config.set("topic.metadata.refresh.fast.interval.ms", "10").set("reconnect.backoff.ms", "1");
         config.set("enable.sparse.connections", "false");
-        // Memory that does not grow with the number of partitions.
+        // Little memory, and no rest of a second (librdkafka's own) when it is full: so 600,000 records took 7.6 s of which
+        // the processor worked for 1.2 s.
+        config.set("fetch.queue.backoff.ms", "2");
         config.set("queued.max.messages.kbytes", "2048").set("fetch.message.max.bytes", "65536");
         config
     }
