@@ -1,8 +1,8 @@
 //! `k2-feed compare`: two handlers' trades side by side, so that it is known what a switch from one to the other changes.
 //!
-//! Both topics' partitions are read as one stream in the order of record time. [`side`] makes trades of records, [`join`]
-//! finds the two records of a trade and forgets both once none can come any more, [`difference`] looks at their fields,
-//! [`tally`] counts, [`tolerance`] judges, [`told`] says it, [`report`] writes it down.
+//! Both topics' partitions are read as one stream in the order of record time. `side` makes trades of records, `join`
+//! finds the two records of a trade and forgets both once none can come any more, `difference` looks at their fields,
+//! `tally` counts, `tolerance` judges, `told` says it, `report` writes it down.
 
 mod difference;
 mod join;

@@ -28,7 +28,7 @@ const NAMED: usize = 12;
 
 /// Show the trades of the last minutes, straight from Kafka.
 ///
-/// Reads the topics market.crypto.trades.<exchange> from the first record of the window on, all partitions side by side, and
+/// Reads the topics market.crypto.trades.EXCHANGE from the first record of the window on, all partitions side by side, and
 /// prints trades in the order in which they came to Kafka; so the first is there at once, however many follow. By --sort
 /// trade-time, all are read first and put in the order of the exchange's time. Joins no consumer group and commits no offset.
 /// Exit codes: 0 done; 1 a record was no trade, or Kafka or the registry failed; 2 wrong usage.
