@@ -106,11 +106,11 @@ begin() {
   need_java
   check_port "$PORT"
   fetch
-  mkdir -p "$FOLDER"
+  mkdir -p "$FOLDER/tmp"
   configure "${@:4}"
   [[ -f $FOLDER/data/meta.properties ]] || format
   launch "$how" "$JAVA" -Xmx512m "${JVM[@]}" -Dlog4j2.configurationFile="$FOLDER/log4j2.properties" \
-    -cp "$CLASS_PATH" kafka.Kafka "$FOLDER/server.properties"
+    -Djava.io.tmpdir="$FOLDER/tmp" -cp "$CLASS_PATH" kafka.Kafka "$FOLDER/server.properties"
 }
 
 case ${1:-} in

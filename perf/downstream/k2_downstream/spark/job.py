@@ -35,10 +35,14 @@ class Place:
 
     def environment(self) -> dict[str, str]:
         """For all its commands."""
-        java = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"} if self.is_short else {}
+        # A driver that is killed leaves its temporary files.
+        temporary = self.folder / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        java = [f"-Djava.io.tmpdir={temporary}", *(["-XX:TieredStopAtLevel=1"] if self.is_short else [])]
         return {
             **os.environ,
-            **java,
+            "TMPDIR": str(temporary),
+            "JAVA_TOOL_OPTIONS": " ".join(java),
             "K2_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "K2_KAFKA_SCHEMA_REGISTRY_URL": self.registry,
             "K2_BRONZE_WAREHOUSE": str(self.warehouse),

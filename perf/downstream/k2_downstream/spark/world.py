@@ -26,6 +26,8 @@ class World:
 @contextmanager
 def world(folder: Path, seed: int, rate: int, *, is_short: bool = True) -> Iterator[World]:
     """A new one, in a folder that is empty."""
+    # Scripts that are given it have working folders of their own.
+    folder = folder.absolute()
     folder.mkdir(parents=True)
     with Kafka(folder / "kafka") as kafka, Registry(folder / "registry") as registry:
         trades = [topic(exchange) for exchange in EXCHANGES]
