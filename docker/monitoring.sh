@@ -30,16 +30,10 @@ rules_check() {
   done < <(sed -n 's/^ *- alert: //p' prometheus/rules.yml)
 }
 
-# The environment of the dashboard's code, made once for each lock.
 python() {
-  local lock=grafana/dashboard/requirements.txt folder
-  folder=${K2_CACHE:-$HOME/.cache/k2-feed}/dashboard-$(sha256sum "$lock" | cut -c 1-16)
-  if [[ ! -f $folder/complete ]]; then
-    python3 -m venv --clear "$folder" || die "python3 with venv is needed: apt-get install python3-venv"
-    "$folder/bin/python" -m pip install --quiet --require-hashes --requirement "$lock"
-    touch "$folder/complete"
-  fi
-  (cd grafana/dashboard && "$folder/bin/python" "$@")
+  local interpreter
+  interpreter=$(./python.sh dashboard grafana/dashboard/requirements.txt)
+  (cd grafana/dashboard && "$interpreter" "$@")
 }
 
 dashboard_check() {

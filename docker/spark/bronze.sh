@@ -17,20 +17,13 @@ USAGE
 die() { echo "error: $*" >&2; exit 1; }
 
 CACHE=${K2_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/k2-feed}
-hash_of() { sha256sum "$1" | cut -c 1-16; }
-PACKAGES=$CACHE/bronze-$(hash_of requirements.txt)
-JARS=$CACHE/bronze-jars-$(hash_of pom.xml)
+JARS=$CACHE/bronze-jars-$(sha256sum pom.xml | cut -c 1-16)
 
-# Several may ask at the same time. A folder is there when it is complete.
+# Several may ask at the same time. The folder of the jars is there when it is complete.
 fetch() {
-  mkdir -p "$CACHE"
+  PYTHON=$(../python.sh bronze requirements.txt)
   (
     flock 9
-    if [[ ! -f $PACKAGES/complete ]]; then
-      python3 -m venv --clear "$PACKAGES" || die "python3 with venv is needed: apt-get install python3-venv"
-      "$PACKAGES/bin/python" -m pip install --quiet --require-hashes --requirement requirements.txt
-      touch "$PACKAGES/complete"
-    fi
     if [[ ! -d $JARS ]]; then
       command -v mvn >/dev/null || die "Maven (mvn) is needed to fetch $JARS: install it"
       rm -rf "$JARS.part"
@@ -42,7 +35,7 @@ fetch() {
       mv "$JARS.part/out" "$JARS"
       rm -rf "$JARS.part" "$JARS.log"
     fi
-  ) 9>"$CACHE/bronze.lock"
+  ) 9>"$JARS.lock"
 }
 
 run() {
@@ -51,7 +44,7 @@ run() {
   export K2_BRONZE_SCHEMA=${K2_BRONZE_SCHEMA:-$PWD/../../schemas/normalized-trade.avsc}
   # Spark looks at the machine's name otherwise, and listens there.
   export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
-  exec "$PACKAGES/bin/python" "$@"
+  exec "$PYTHON" "$@"
 }
 
 check() {

@@ -22,14 +22,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::clock::unix_now_ns;
 use crate::consume::merge::Merge;
-use crate::consume::moment::{Moment, shown};
-use crate::consume::source::{SourceArgs, source};
-use crate::consume::stream::{Stream, streams};
-use crate::consume::window::spans;
+use crate::consume::moment::{Moment, millis, now_ms, shown};
+use crate::consume::source::{Catalog, SourceArgs};
+use crate::consume::stream::Stream;
 use crate::outcome::{Outcome, duration};
-use crate::run;
 use join::{Joiner, Limits};
 use report::Report;
 use side::{Reader, Side};
@@ -95,6 +92,18 @@ pub struct CompareArgs {
     pub old_schema_registry_url: Option<String>,
 }
 
+impl CompareArgs {
+    /// Where the old topics are: as the new ones, but for what is said; by a configuration of their own, by that alone.
+    fn old_source(&self) -> SourceArgs {
+        let beside = if self.old_config.is_some() { SourceArgs::default() } else { self.source.clone() };
+        SourceArgs {
+            config: self.old_config.clone().or(beside.config),
+            bootstrap_servers: self.old_bootstrap_servers.clone().or(beside.bootstrap_servers),
+            schema_registry_url: self.old_schema_registry_url.clone().or(beside.schema_registry_url),
+        }
+    }
+}
+
 /// What makes two records one trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum JoinBy {
@@ -133,16 +142,12 @@ impl Window {
     }
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Reads, compares, and says what was found.
 ///
 /// # Errors
 /// The configuration, Kafka, a registry, or the report's folder.
 pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
-    let window = Window::of(args, unix_now_ns() / 1_000_000)?;
+    let window = Window::of(args, now_ms())?;
     let mut report = args.report.as_deref().map(Report::create).transpose()?;
     let (readers, mut merge) = open(args, window)?;
     let tally = compare(args, window, readers, &mut merge, report.as_mut())?;
@@ -157,30 +162,16 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 
 /// The old and the new side's partitions, with what reads the records of each.
 fn open(args: &CompareArgs, window: Window) -> anyhow::Result<([Reader; 2], Merge<Stream>)> {
-    let new = args.source.resolve()?;
-    let elsewhere = [&args.old_bootstrap_servers, &args.old_schema_registry_url].iter().any(|given| given.is_some());
-    let old = match &args.old_config {
-        None if !elsewhere => new.clone(),
-        None => {
-            let servers = args.old_bootstrap_servers.clone().or(args.source.bootstrap_servers.clone());
-            let registry = args.old_schema_registry_url.clone().or(args.source.schema_registry_url.clone());
-            source(run::file(args.source.config.as_deref()), &servers, &registry)?
-        }
-        file => source(file.as_deref(), &args.old_bootstrap_servers, &args.old_schema_registry_url)?,
-    };
     // A record is made when its trade is known, no sooner; and no later than is waited for.
     let (from_ms, until_ms) = (window.from_ms - CLOCKS_APART_MS, window.until_ms.saturating_add(millis(args.late)));
     let mut all = Vec::new();
-    let mut reader = |source: &crate::consume::source::Source, topics: &[String]| -> anyhow::Result<Reader> {
-        let client = source.client()?;
-        let catalog = source.catalog(&client)?;
-        let partitions = topics.iter().map(|topic| catalog.topic(topic)).collect::<Result<Vec<_>, _>>()?.concat();
-        let decoder = source.decoder(&partitions);
-        let spans = spans(&client, partitions, from_ms, Some(until_ms))?;
-        all.extend(streams(&client, spans, false)?);
-        Reader::new(decoder.decoder()?, topics, args.exchange.as_deref(), all.len())
+    let mut reader = |source: &SourceArgs, topics: &[String]| {
+        let wanted = |catalog: &Catalog| catalog.topics(topics);
+        let (streams, decoder) = source.resolve()?.open(wanted, from_ms, Some(until_ms), false)?;
+        all.extend(streams);
+        Reader::new(decoder, topics, args.exchange.as_deref(), all.len())
     };
-    let readers = [reader(&old, &args.old_topic)?, reader(&new, &args.new_topic)?];
+    let readers = [reader(&args.old_source(), &args.old_topic)?, reader(&args.source, &args.new_topic)?];
     Ok((readers, Merge::new(all)))
 }
 

@@ -4,6 +4,7 @@
 //! takes half. So records go in and reports come out through rdkafka-sys here, the one file of the engine that talks
 //! C besides `said`, `statistics` and `rights`; configuration, client and metadata are rdkafka's.
 
+pub mod heard;
 pub mod inspect;
 mod message;
 mod probe;

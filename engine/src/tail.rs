@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::clock::unix_now_ns;
 use crate::consume::Record;
 use crate::consume::decode::{Decoder, Undecodable};
 use crate::consume::merge::Merge;
+use crate::consume::moment::{Moment, now_ms};
 use crate::consume::source::{Catalog, SourceArgs};
-use crate::consume::stream::{Stream, streams};
+use crate::consume::stream::Stream;
 use crate::consume::trade::Trade;
-use crate::consume::window::{Partition, spans};
 use crate::outcome::{Outcome, duration};
 use crate::readable::thousands;
 use crate::signals::Signals;
@@ -76,33 +75,25 @@ pub enum Sort {
 /// The configuration, Kafka, the registry, or stdout.
 pub fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
     let source = args.source.resolve()?;
-    let client = source.client()?;
-    let partitions = partitions(&source.catalog(&client)?, args)?;
-    let decoder = source.decoder(&partitions);
-    let last_ms = i64::try_from(args.last.as_millis()).unwrap_or(i64::MAX);
-    let from_ms = (unix_now_ns() / 1_000_000).saturating_sub(last_ms);
-    let spans = spans(&client, partitions, from_ms, None)?;
-    let merge = Merge::new(streams(&client, spans, args.follow)?);
+    let from_ms = Moment::Ago(args.last).at(now_ms());
+    let wanted = |catalog: &Catalog| match args.topic.is_empty() {
+        true => catalog.trades(&args.exchange),
+        false => catalog.topics(&args.topic),
+    };
+    let (streams, decoder) = source.open(wanted, from_ms, None, args.follow)?;
     let printer = Printer {
         rows: Rows::new(args.format, BufWriter::new(io::stdout().lock()))?,
-        decoder: decoder.decoder()?,
+        decoder,
         wanted: Wanted { exchanges: &args.exchange, symbols: &args.symbol },
         shown: 0,
         others: Vec::new(),
         undecodable: 0,
     };
-    match printer.run(merge, args) {
+    match printer.run(Merge::new(streams), args) {
         // Whoever reads has seen enough.
         Err(error) if is_closed(&error) => Ok(ExitCode::SUCCESS),
         outcome => outcome.map(ExitCode::from),
     }
-}
-
-fn partitions(catalog: &Catalog, args: &TailArgs) -> anyhow::Result<Vec<Partition>> {
-    if args.topic.is_empty() {
-        return catalog.trades(&args.exchange);
-    }
-    Ok(args.topic.iter().map(|topic| catalog.topic(topic)).collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 fn is_closed(error: &anyhow::Error) -> bool {

@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::join::Facts;
 
 /// The fields that are compared. What only one of the records says, such as a raw frame's volume, is not.
-pub(super) const FIELDS: [&str; 7] =
-    ["symbol", "canonical_symbol", "price", "quantity", "quote_volume", "side", "exchange_timestamp"];
+pub(super) const FIELDS: [&str; 7] = ["symbol", "canonical_symbol", "price", "quantity", "quote_volume", "side", TIME];
+const NUMBERS: [&str; 3] = ["price", "quantity", "quote_volume"];
+const TIME: &str = "exchange_timestamp";
 
 /// The field of this name, as it is written on the command line.
 pub(super) fn field(name: &str) -> Result<&'static str, String> {
@@ -29,32 +30,29 @@ pub(super) struct Difference {
 
 /// All fields that are not the same.
 pub(super) fn differences(old: &Facts, new: &Facts) -> Vec<Difference> {
-    let texts = |facts: &'_ Facts| {
-        let Facts { symbol, canonical_symbol, price, quantity, quote_volume, .. } = facts;
-        [symbol, canonical_symbol, price, quantity, quote_volume].map(String::clone)
+    let mut found = Vec::new();
+    let mut look = |field, old: &str, new: &str| {
+        if old != new && !old.is_empty() && !new.is_empty() {
+            let number = |text: &str| BigDecimal::from_str(text).ok();
+            let is_number = NUMBERS.contains(&field);
+            let only_spelling = is_number && number(old).is_some_and(|old| Some(old) == number(new));
+            found.push(Difference { field, old: old.into(), new: new.into(), only_spelling });
+        }
     };
-    // Nearly all are the same: nothing is made for them.
-    let same = |of: fn(&Facts) -> &str| of(old) == of(new);
-    if old.exchange_ms == new.exchange_ms
-        && old.side == new.side
-        && same(|facts| &facts.symbol)
-        && same(|facts| &facts.canonical_symbol)
-        && same(|facts| &facts.price)
-        && same(|facts| &facts.quantity)
-        && same(|facts| &facts.quote_volume)
-    {
-        return Vec::new();
+    for (field, (old, new)) in FIELDS.into_iter().zip(texts(old).into_iter().zip(texts(new))) {
+        look(field, old, new);
     }
-    let times = |facts: &Facts| [facts.side.name().to_string(), facts.exchange_ms.to_string()];
-    let both = texts(old).into_iter().chain(times(old)).zip(texts(new).into_iter().chain(times(new)));
-    let all = FIELDS.into_iter().zip(both).filter(|(_, (old, new))| old != new && !old.is_empty() && !new.is_empty());
-    all.map(|(field, (old, new))| {
-        let is_number = ["price", "quantity", "quote_volume"].contains(&field);
-        let number = |text: &str| BigDecimal::from_str(text).ok();
-        let only_spelling = is_number && number(&old).is_some_and(|old| Some(old) == number(&new));
-        Difference { field, old, new, only_spelling }
-    })
-    .collect()
+    // The last of the fields: nearly all are the same, and no text is made of them.
+    if old.exchange_ms != new.exchange_ms {
+        look(TIME, &old.exchange_ms.to_string(), &new.exchange_ms.to_string());
+    }
+    found
+}
+
+/// The fields that are texts, in the order of [`FIELDS`].
+fn texts(facts: &Facts) -> [&str; 6] {
+    let Facts { symbol, canonical_symbol, price, quantity, quote_volume, side, .. } = facts;
+    [symbol, canonical_symbol, price, quantity, quote_volume, side.name()]
 }
 
 #[cfg(test)]

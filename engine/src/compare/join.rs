@@ -74,15 +74,13 @@ pub(super) enum Found {
 /// at a time no two are ever taken for one.
 type Key = (u64, u64, u32);
 
-struct Kept {
-    /// The record that waits for the other's; none once that has come.
-    waits: Option<(Side, Box<Facts>)>,
-}
+/// The record that waits for the other's; none once that has come.
+type Waiting = Option<(Side, Box<Facts>)>;
 
 /// Joins.
 pub(super) struct Joiner {
     limits: Limits,
-    kept: HashMap<Key, Kept, foldhash::fast::RandomState>,
+    kept: HashMap<Key, Waiting, foldhash::fast::RandomState>,
     /// In the order in which they came: when, by record time.
     order: VecDeque<(i64, Key)>,
     hashers: [FixedState; 2],
@@ -121,10 +119,10 @@ impl Joiner {
         };
         match self.kept.get_mut(&key) {
             None => {
-                self.kept.insert(key, Kept { waits: Some((side, facts)) });
+                self.kept.insert(key, Some((side, facts)));
                 self.order.push_back((record_ms, key));
             }
-            Some(kept) => match kept.waits.take_if(|(waiting, _)| *waiting != side) {
+            Some(waiting) => match waiting.take_if(|(waits, _)| *waits != side) {
                 Some((Side::Old, old)) => found.push(Found::Both(Box::new((*old, *facts)))),
                 Some((Side::New, new)) => found.push(Found::Both(Box::new((*facts, *new)))),
                 None => found.push(Found::Again(side)),
@@ -152,7 +150,7 @@ impl Joiner {
 
     fn settle_oldest(&mut self, found: &mut Vec<Found>) {
         let Some((_, key)) = self.order.pop_front() else { return };
-        if let Some(Kept { waits: Some((side, facts)) }) = self.kept.remove(&key) {
+        if let Some((side, facts)) = self.kept.remove(&key).flatten() {
             found.push(Found::Only(side, facts));
         }
     }
@@ -170,14 +168,11 @@ impl Joiner {
     fn twin(&self, side: Side, trade: &Trade<'_>) -> Option<Key> {
         let content = [&*number(trade.price), &number(trade.quantity), trade.side.name()];
         let key = |at_ms: i64, twin: u32| self.key(&content, trade, at_ms, twin);
-        let waits = |key: &Key| match &self.kept.get(key)?.waits {
-            Some((waiting, _)) => Some(*waiting != side),
-            None => Some(false),
-        };
+        let waits = |key: &Key| Some(self.kept.get(key)?.as_ref().is_some_and(|(waits, _)| *waits != side));
         let at_ms = trade.exchange_timestamp;
         for at_ms in [at_ms, at_ms - 1, at_ms + 1] {
-            let all = (0..MOST_TWINS).map(|twin| key(at_ms, twin)).map_while(|key| Some((key, waits(&key)?)));
-            if let Some((found, _)) = { all }.find(|(_, waits)| *waits) {
+            let mut there = (0..MOST_TWINS).map(|twin| key(at_ms, twin)).map_while(|key| Some((key, waits(&key)?)));
+            if let Some((found, _)) = there.find(|(_, waits)| *waits) {
                 return Some(found);
             }
         }

@@ -1,6 +1,6 @@
 //! The comparison as one page to look at.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::tally::{Counts, Tally};
 use super::told::QUANTILES;
@@ -9,7 +9,7 @@ use super::{CompareArgs, Window, told};
 use crate::consume::moment::shown;
 use crate::page::axis::Axis;
 use crate::page::draw::{COLORS, Drawn, MUTED, Panel, WIDTH, chart, line, names_at_right, panel};
-use crate::page::html::STYLE;
+use crate::page::html::document;
 use crate::readable::thousands;
 
 const HEIGHT: u32 = 620;
@@ -25,41 +25,26 @@ const NAMED_MS: [i64; 6] = [1, 10, 100, 1_000, 10_000, 100_000];
 pub(super) fn page(args: &CompareArgs, tally: &Tally, verdict: &[Tolerance]) -> anyhow::Result<String> {
     let Window { from_ms, until_ms } = tally.window;
     let holds = verdict.iter().all(Tolerance::holds);
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "k2-feed comparison" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header { h1 { "k2-feed comparison" } }
-                main {
-                    p {
-                        "Trades of " (shown(from_ms)) " to " (shown(until_ms)) ", by the exchange's time. Old: "
-                        span.path { (args.old_topic.join(", ")) } "; new: " span.path { (args.new_topic.join(", ")) }
-                        "; made " (told::now()) "."
-                    }
-                    p class=(if holds { "good" } else { "bad" }) {
-                        @if holds { "All is within what is allowed." } @else { "Not all is within what is allowed." }
-                    }
-                    h2 { "Allowed" } (allowed(verdict))
-                    h2 { "Trades" } (counts(tally)) (over_time(tally)?)
-                    h2 { "Which was earlier" } (leads(tally)?)
-                    h2 { "Fields" } (fields(tally))
-                    @if !tally.examples.is_empty() {
-                        h2 { "Examples" }
-                        pre { @for example in &tally.examples { (example) "\n" } }
-                        p.note { "All are in only-old.csv, only-new.csv and differing.csv beside this page; counts by minute are in minutes.csv." }
-                    }
-                }
-            }
+    let main = html! {
+        p {
+            "Trades of " (shown(from_ms)) " to " (shown(until_ms)) ", by the exchange's time. Old: "
+            span.path { (args.old_topic.join(", ")) } "; new: " span.path { (args.new_topic.join(", ")) }
+            "; made " (told::now()) "."
+        }
+        p class=(if holds { "good" } else { "bad" }) {
+            @if holds { "All is within what is allowed." } @else { "Not all is within what is allowed." }
+        }
+        h2 { "Allowed" } (allowed(verdict))
+        h2 { "Trades" } (counts(tally)) (over_time(tally)?)
+        h2 { "Which was earlier" } (leads(tally)?)
+        h2 { "Fields" } (fields(tally))
+        @if !tally.examples.is_empty() {
+            h2 { "Examples" }
+            pre { @for example in &tally.examples { (example) "\n" } }
+            p.note { "All are in only-old.csv, only-new.csv and differing.csv beside this page; counts by minute are in minutes.csv." }
         }
     };
-    Ok(markup.into_string())
+    Ok(document("k2-feed comparison", &html! {}, &main))
 }
 
 fn allowed(verdict: &[Tolerance]) -> Markup {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::raw::Frames;
 use crate::consume::Record;
 use crate::consume::decode::Decoder;
-use crate::consume::source::{RAW_SUFFIX, exchange_of};
+use crate::consume::source::exchange_of;
 use crate::consume::trade::Trade;
+use crate::kafka::topics::RAW;
 
 /// Whose record it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,7 +46,7 @@ impl Reader {
         partitions_to: usize,
     ) -> anyhow::Result<Self> {
         let mut frames = Vec::new();
-        for topic in topics.iter().filter(|topic| topic.ends_with(RAW_SUFFIX)) {
+        for topic in topics.iter().filter(|topic| topic.ends_with(RAW)) {
             let Some(exchange) = exchange_of(topic).or(exchange) else {
                 anyhow::bail!("topic {topic} does not say of which exchange its frames are: say it by --exchange");
             };

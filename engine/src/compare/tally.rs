@@ -10,12 +10,13 @@ use super::join::{Facts, Found, Joiner};
 use super::lead::Leads;
 use super::report::Report;
 use super::side::Side;
+use crate::consume::moment::shown;
 
 const MINUTE_MS: i64 = 60_000;
 /// Parts of the window that are plotted.
 const PARTS: usize = 240;
 /// Examples of each kind that are told in words.
-pub(super) const TOLD: usize = 5;
+const TOLD: usize = 5;
 /// Most minutes that wait to be written: trades much later than their own minute go on a row of their own.
 const MINUTES_KEPT: usize = 2_048;
 
@@ -125,7 +126,7 @@ impl Tally {
     /// Counts, and writes down what is not the same.
     pub(super) fn take(&mut self, found: Vec<Found>, mut report: Option<&mut Report>) -> anyhow::Result<()> {
         for one in found {
-            let facts = match &one {
+            let (facts, differs) = match &one {
                 Found::Again(side) => {
                     self.again[*side as usize] += 1;
                     continue;
@@ -135,16 +136,13 @@ impl Tally {
                     if let Some(report) = report.as_deref_mut() {
                         report.only(*side, facts)?;
                     }
-                    facts
+                    (&**facts, false)
                 }
                 Found::Both(both) => {
-                    self.leads.record(both.0.record_ms, both.1.record_ms);
-                    &both.0
+                    let (old, new) = &**both;
+                    self.leads.record(old.record_ms, new.record_ms);
+                    (old, self.differs(old, new, report.as_deref_mut())?)
                 }
-            };
-            let differs = match &one {
-                Found::Both(both) => self.differs(&both.0, &both.1, report.as_deref_mut())?,
-                _ => false,
             };
             self.all.add(&one, differs);
             let since_ms = (facts.exchange_ms - self.window.from_ms) as i128;
@@ -210,6 +208,6 @@ impl Tally {
 /// A trade in words.
 fn described(facts: &Facts) -> String {
     let Facts { exchange, symbol, trade_id, price, quantity, exchange_ms, .. } = facts;
-    let time = crate::consume::moment::shown(*exchange_ms);
+    let time = shown(*exchange_ms);
     format!("{exchange} {symbol} trade {trade_id} of {time}, {quantity} at {price}")
 }

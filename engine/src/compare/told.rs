@@ -7,8 +7,7 @@ use super::side::Side;
 use super::tally::{Counts, Tally};
 use super::tolerance::Tolerance;
 use super::{CompareArgs, Window};
-use crate::clock::unix_now_ns;
-use crate::consume::moment::shown;
+use crate::consume::moment::{now_ms, shown};
 use crate::readable::thousands;
 
 /// The quantiles of leads that are told.
@@ -119,5 +118,5 @@ fn print_leads(out: &mut impl Write, tally: &Tally) -> io::Result<()> {
 
 /// When this was.
 pub(super) fn now() -> String {
-    shown(unix_now_ns() / 1_000_000)
+    shown(now_ms())
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::millis;
 use super::side::Side;
 use super::tally::Tally;
+use crate::consume::moment::millis;
 use crate::outcome::duration;
 
 /// How many trades: a number, or a part of all that either side has.

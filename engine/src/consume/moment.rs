@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::unix_now_ns;
 use crate::outcome;
 
 /// A moment: `-24h` (so long ago), `now`, or `2026-11-22T10:00:00Z`.
@@ -20,7 +21,7 @@ impl Moment {
     /// In milliseconds since the Unix epoch.
     pub fn at(self, now_ms: i64) -> i64 {
         match self {
-            Moment::Ago(ago) => now_ms.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX)),
+            Moment::Ago(ago) => now_ms.saturating_sub(millis(ago)),
             Moment::At(at_ms) => at_ms,
         }
     }
@@ -41,6 +42,16 @@ impl FromStr for Moment {
             "write how long ago, such as -24h, or a time with its zone, such as 2026-11-22T10:00:00Z".to_string()
         })
     }
+}
+
+/// A duration in milliseconds.
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    unix_now_ns() / 1_000_000
 }
 
 /// A time as people read it, in UTC: `2026-11-22T10:00:00.123Z`.

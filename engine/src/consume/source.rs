@@ -1,8 +1,7 @@
 //! Where trades are read: Kafka, its registry, and topics.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
 use clap::Args;
@@ -12,19 +11,14 @@ use rdkafka::consumer::Consumer;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 
 use super::decode::Decoder;
-use super::stream::{self, Client};
-use super::window::{ANSWER_TIMEOUT, Partition};
+use super::stream::{self, Client, Stream, streams};
+use super::window::{ANSWER_TIMEOUT, Partition, spans};
 use crate::config::{self, Kafka};
 use crate::kafka::settings;
+use crate::kafka::topics::{DLQ, RAW, TRADES};
 use crate::nearest::nearest;
 use crate::registry::{RegistryClient, RegistryError};
 use crate::run;
-
-/// What topics of trades begin with, before the exchange's name.
-pub const TOPIC_PREFIX: &str = "market.crypto.trades.";
-/// What topics of frames end with.
-pub const RAW_SUFFIX: &str = ".raw";
-const DLQ_SUFFIX: &str = ".dlq";
 
 /// Which Kafka, as all commands that read are told.
 #[derive(Debug, Clone, Default, Args)]
@@ -47,22 +41,14 @@ impl SourceArgs {
     /// # Errors
     /// All that is wrong with the configuration.
     pub fn resolve(&self) -> Result<Source, config::ConfigErrors> {
-        source(run::file(self.config.as_deref()), &self.bootstrap_servers, &self.schema_registry_url)
+        let given = [
+            (config::BOOTSTRAP_SERVERS, &self.bootstrap_servers),
+            (config::SCHEMA_REGISTRY_URL, &self.schema_registry_url),
+        ];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name.to_string(), value.clone()?)));
+        let variables = config::environment_variables().chain(given);
+        Kafka::load(run::file(self.config.as_deref()), variables).map(|kafka| Source { kafka })
     }
-}
-
-/// From a file, the environment, and what goes before both.
-///
-/// # Errors
-/// All that is wrong with the configuration.
-pub fn source(
-    file: Option<&Path>,
-    servers: &Option<String>,
-    registry: &Option<String>,
-) -> Result<Source, config::ConfigErrors> {
-    let given = [(config::BOOTSTRAP_SERVERS, servers), (config::SCHEMA_REGISTRY_URL, registry)];
-    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_string(), value.clone()?)));
-    Kafka::load(file, config::environment_variables().chain(given)).map(|kafka| Source { kafka })
 }
 
 /// Kafka and its registry.
@@ -72,31 +58,40 @@ pub struct Source {
 }
 
 impl Source {
-    /// A client that reads. It is connected when it is asked something.
+    /// Begins to read the partitions that are `wanted` of what is there, from one moment up to another or up to now; with
+    /// `goes_on`, more may be read behind that. Gives what decodes their records, too: the schema that most of them will have
+    /// is asked for while the brokers are.
     ///
     /// # Errors
-    /// The setting that librdkafka does not take.
-    pub fn client(&self) -> anyhow::Result<Arc<Client>> {
-        stream::client(&self.client_config())
+    /// If the brokers do not answer, or what is wanted is not there.
+    pub fn open(
+        &self,
+        wanted: impl FnOnce(&Catalog) -> anyhow::Result<Vec<Partition>>,
+        from_ms: i64,
+        until_ms: Option<i64>,
+        goes_on: bool,
+    ) -> anyhow::Result<(Vec<Stream>, Decoder)> {
+        let client = stream::client(&self.client_config())?;
+        let partitions = wanted(&self.catalog(&client)?)?;
+        let decoder = self.decoder(&partitions);
+        let spans = spans(&client, partitions, from_ms, until_ms)?;
+        let streams = streams(&client, spans, goes_on)?;
+        let decoder = decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((streams, decoder))
     }
 
-    /// What reads the records of these partitions. The schema that most of them will have is asked for meanwhile.
-    pub fn decoder(&self, partitions: &[Partition]) -> Asking {
+    fn decoder(&self, partitions: &[Partition]) -> JoinHandle<Result<Decoder, RegistryError>> {
         let Kafka { schema_registry_url, registry_access, subject_name_strategy, .. } = self.kafka.clone();
         let subject = partitions.first().map(|(topic, _)| subject_name_strategy.subject(topic));
-        Asking(thread::spawn(move || {
+        thread::spawn(move || {
             let registry = RegistryClient::with_access(schema_registry_url.as_str(), &registry_access)?;
             let mut decoder = Decoder::new(registry);
             subject.iter().for_each(|subject| decoder.expect(subject));
             Ok(decoder)
-        }))
+        })
     }
 
-    /// What topics there are, with their partitions.
-    ///
-    /// # Errors
-    /// If the brokers do not answer.
-    pub fn catalog(&self, client: &Client) -> anyhow::Result<Catalog> {
+    fn catalog(&self, client: &Client) -> anyhow::Result<Catalog> {
         let servers = self.kafka.bootstrap_servers.clone();
         let told = client.fetch_metadata(None, ANSWER_TIMEOUT).map_err(|error| {
             anyhow::anyhow!("{servers} does not answer: {error}: check --bootstrap-servers, and that Kafka runs")
@@ -126,19 +121,6 @@ impl Source {
     }
 }
 
-/// A decoder, while the registry is asked.
-pub struct Asking(JoinHandle<Result<Decoder, RegistryError>>);
-
-impl Asking {
-    /// Waits for the registry's answer.
-    ///
-    /// # Errors
-    /// If its address is none.
-    pub fn decoder(self) -> Result<Decoder, RegistryError> {
-        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
 /// What topics there are.
 pub struct Catalog {
     servers: String,
@@ -146,17 +128,21 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// All partitions of a topic.
+    /// All partitions of these topics.
     ///
     /// # Errors
-    /// If it is not there.
-    pub fn topic(&self, name: &str) -> anyhow::Result<Vec<Partition>> {
-        let Some(partitions) = self.topics.get(name) else {
-            let meant = nearest(name, self.topics.keys().map(String::as_str));
-            let meant = meant.map(|meant| format!(": is it {meant}?")).unwrap_or_default();
-            anyhow::bail!("{} has no topic {name} that this user may read{meant}", self.servers);
-        };
-        Ok(partitions.iter().map(|partition| (name.to_string(), *partition)).collect())
+    /// If one is not there.
+    pub fn topics(&self, names: &[impl AsRef<str>]) -> anyhow::Result<Vec<Partition>> {
+        let mut all = Vec::new();
+        for name in names.iter().map(AsRef::as_ref) {
+            let Some(partitions) = self.topics.get(name) else {
+                let meant = nearest(name, self.topics.keys().map(String::as_str));
+                let meant = meant.map(|meant| format!(": is it {meant}?")).unwrap_or_default();
+                anyhow::bail!("{} has no topic {name} that this user may read{meant}", self.servers);
+            };
+            all.extend(partitions.iter().map(|partition| (name.to_string(), *partition)));
+        }
+        Ok(all)
     }
 
     /// All partitions of topics of trades, by the usual name; those of these exchanges, if any are named.
@@ -164,30 +150,25 @@ impl Catalog {
     /// # Errors
     /// If there is none.
     pub fn trades(&self, exchanges: &[String]) -> anyhow::Result<Vec<Partition>> {
-        let there: Vec<(&str, &str)> =
-            self.topics.keys().filter_map(|topic| Some((exchange_of(topic)?, topic.as_str()))).collect();
-        let there = || there.iter().filter(|(_, topic)| !topic.ends_with(RAW_SUFFIX));
-        if there().next().is_none() {
-            anyhow::bail!("{} has no topic {TOPIC_PREFIX}…: name another by --topic", self.servers);
+        let names = self.topics.keys().map(String::as_str).filter(|topic| !topic.ends_with(RAW));
+        let mut there: Vec<(&str, &str)> = names.filter_map(|topic| Some((exchange_of(topic)?, topic))).collect();
+        if there.is_empty() {
+            anyhow::bail!("{} has no topic {TRADES}…: name another by --topic", self.servers);
         }
-        if let Some(missing) = exchanges.iter().find(|named| there().all(|(exchange, _)| exchange != named)) {
-            let known: Vec<_> = there().map(|(exchange, _)| *exchange).collect();
+        if let Some(missing) = exchanges.iter().find(|named| there.iter().all(|(exchange, _)| exchange != named)) {
+            let known: Vec<_> = there.iter().map(|(exchange, _)| *exchange).collect();
             anyhow::bail!("--exchange {missing}: {} has {}", self.servers, known.join(", "));
         }
-        let is_wanted = |exchange: &str| exchanges.is_empty() || exchanges.iter().any(|named| named == exchange);
-        let mut all = Vec::new();
-        for (_, topic) in there().filter(|(exchange, _)| is_wanted(exchange)) {
-            all.extend(self.topic(topic)?);
-        }
-        Ok(all)
+        there.retain(|(exchange, _)| exchanges.is_empty() || exchanges.iter().any(|named| named == exchange));
+        self.topics(&there.iter().map(|(_, topic)| *topic).collect::<Vec<_>>())
     }
 }
 
 /// The exchange whose trades, or frames, a topic has, by its name.
 pub fn exchange_of(topic: &str) -> Option<&str> {
-    let name = topic.strip_prefix(TOPIC_PREFIX)?;
-    let name = name.strip_suffix(RAW_SUFFIX).unwrap_or(name);
-    (!name.is_empty() && !name.ends_with(DLQ_SUFFIX)).then_some(name)
+    let name = topic.strip_prefix(TRADES)?;
+    let name = name.strip_suffix(RAW).unwrap_or(name);
+    (!name.is_empty() && !name.ends_with(DLQ)).then_some(name)
 }
 
 #[cfg(test)]

@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use rdkafka::ClientConfig;
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::{ClientConfig, ClientContext};
 
 use super::Record;
 use super::merge::Partition;
 use super::window::Span;
+use crate::kafka::heard::Heard;
 
 /// The longest wait for a record that is known to be there; then it is an error.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,20 +25,6 @@ const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// Records between two such.
 const HEARD_EVERY: u32 = 1_024;
-
-/// Hears what librdkafka says besides records.
-pub struct Heard;
-
-impl ClientContext for Heard {
-    /// The end of a partition is what is waited for.
-    fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            tracing::warn!("kafka: {error}: {reason}");
-        }
-    }
-}
-
-impl ConsumerContext for Heard {}
 
 /// A client that reads, as part of no group.
 pub type Client = BaseConsumer<Heard>;

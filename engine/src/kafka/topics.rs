@@ -19,6 +19,13 @@ use super::reach::reach;
 use crate::broker::CLUSTER_ID_PREFIX;
 use crate::record::Kind;
 
+/// What topics of trades begin with, before the exchange's name, unless it is said otherwise.
+pub const TRADES: &str = "market.crypto.trades.";
+/// How topics of frames end, behind the name of that of their trades.
+pub const RAW: &str = ".raw";
+/// How topics of dead letters end.
+pub const DLQ: &str = ".dlq";
+
 /// Longest wait for a broker's answer at start.
 pub(super) const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The replication factor of a new topic: the broker's default.

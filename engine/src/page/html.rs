@@ -8,7 +8,28 @@ use super::setting::{Setting, is_sweep};
 use super::{breakdown, percentiles, sweep, tables, timeline, told};
 
 /// All of a page's style.
-pub const STYLE: &str = include_str!("style.css");
+const STYLE: &str = include_str!("style.css");
+
+/// A whole page that needs nothing from elsewhere: what stands above it beside the title, and what is in it.
+pub fn document(title: &str, above: &Markup, main: &Markup) -> String {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header { h1 { (title) } (above) }
+                main { (main) }
+            }
+        }
+    };
+    markup.into_string()
+}
 
 /// A part of the page with a heading of its own.
 struct Section {
@@ -23,26 +44,11 @@ struct Section {
 /// If a chart cannot be drawn.
 pub fn page(settings: &[Setting]) -> anyhow::Result<String> {
     let sections = sections(settings)?;
-    let markup = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "k2-feed report" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                header {
-                    h1 { "k2-feed report" }
-                    nav { @for section in &sections { a href=(format!("#{}", section.id)) { (section.title) } } }
-                }
-                main { @for Section { id, title, content } in &sections { section id=(id) { h2 { (title) } (content) } } }
-            }
-        }
+    let nav = html! { nav { @for section in &sections { a href=(format!("#{}", section.id)) { (section.title) } } } };
+    let main = html! {
+        @for Section { id, title, content } in &sections { section id=(id) { h2 { (title) } (content) } }
     };
-    Ok(markup.into_string())
+    Ok(document("k2-feed report", &nav, &main))
 }
 
 fn sections(settings: &[Setting]) -> anyhow::Result<Vec<Section>> {

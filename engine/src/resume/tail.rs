@@ -4,32 +4,19 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::{ClientConfig, ClientContext, Message, Offset, Timestamp, TopicPartitionList};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{ClientConfig, Message, Offset, Timestamp, TopicPartitionList};
 
 use super::{Noted, Progress, Reached};
 use crate::avro;
+use crate::kafka::heard::Heard;
 
 /// Longest time that is taken for it.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest wait for one record, or for the broker to say where a partition ends.
 const POLL: Duration = Duration::from_millis(100);
 const WATERMARKS: Duration = Duration::from_secs(5);
-
-/// Hears what librdkafka says besides records.
-struct Reader;
-
-impl ClientContext for Reader {
-    /// The end of a partition is what is waited for.
-    fn error(&self, error: KafkaError, reason: &str) {
-        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) {
-            tracing::warn!("kafka: {error}: {reason}");
-        }
-    }
-}
-
-impl ConsumerContext for Reader {}
 
 /// Reads the topics on from where `progress` knows them to be, up to their present ends, and notes the trades that are
 /// there. Returns how many were not known.
@@ -39,7 +26,7 @@ impl ConsumerContext for Reader {}
 pub fn catch_up(config: &ClientConfig, progress: &mut Progress, topics: &[&str]) -> Result<u64, String> {
     let mut config = config.clone();
     config.set("enable.partition.eof", "true");
-    let consumer: BaseConsumer<Reader> = config.create_with_context(Reader).map_err(|error| error.to_string())?;
+    let consumer: BaseConsumer<Heard> = config.create_with_context(Heard).map_err(|error| error.to_string())?;
     let deadline = Instant::now() + TIMEOUT;
     let (mut found, mut errors) = (0, Vec::new());
     // One after the other: the end of a partition is told without its topic.
@@ -60,14 +47,14 @@ pub fn catch_up(config: &ClientConfig, progress: &mut Progress, topics: &[&str])
 }
 
 /// Where to begin in a partition that was known up to `offset`: it may have lost its beginning since, or be a new one.
-fn begin(consumer: &BaseConsumer<Reader>, topic: &str, partition: i32, offset: i64) -> KafkaResult<Offset> {
+fn begin(consumer: &BaseConsumer<Heard>, topic: &str, partition: i32, offset: i64) -> KafkaResult<Offset> {
     let (low, end) = consumer.fetch_watermarks(topic, partition, WATERMARKS)?;
     Ok(Offset::Offset(if offset > end { low } else { offset.max(low) }))
 }
 
 /// Reads partitions of one topic to their ends.
 fn read(
-    consumer: &BaseConsumer<Reader>,
+    consumer: &BaseConsumer<Heard>,
     from: &TopicPartitionList,
     progress: &mut Progress,
     found: &mut u64,

@@ -8,14 +8,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from confluent_kafka import Producer
-
 from k2_downstream import wire
 from k2_downstream.parts import REPOSITORY, Kafka, Registry
 from k2_downstream.trades import EXCHANGES, Market
 
 WINDOW_NS = 300 * 10**9
-SENT_S = 120
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def send(kafka: Kafka, registry: Registry, seed: int, count: int) -> None:
     """Trades of the last five minutes, to six topics, in batches as small as those of an engine at such a rate."""
-    topics = wire.Topics(kafka.servers)
+    topics = wire.Topics(kafka.servers, batch_num_messages=10)
     topics.create([wire.topic(exchange) for exchange in EXCHANGES])
     writers = {
         exchange: wire.Writer(
@@ -55,23 +52,13 @@ def send(kafka: Kafka, registry: Registry, seed: int, count: int) -> None:
         )
         for exchange in EXCHANGES
     }
-    producer = Producer(
-        {"bootstrap.servers": kafka.servers, "batch.num.messages": 10, "compression.type": "lz4", "log_level": 2}
-    )
     market = Market(seed)
     begin = time.time_ns() - WINDOW_NS
     for place in range(count):
         trade = market.trade(begin + place * WINDOW_NS // count)
         value = writers[trade.exchange].record(trade)
-        while True:
-            try:
-                producer.produce(wire.topic(trade.exchange), value, trade.symbol, timestamp=trade.time_ns // 1_000_000)
-            except BufferError:
-                producer.poll(0.1)
-            else:
-                break
-    left = producer.flush(SENT_S)
-    assert left == 0, f"{left} records were not sent"
+        topics.send(wire.topic(trade.exchange), trade.symbol, value, time_ms=trade.time_ns // 1_000_000)
+    topics.flush()
 
 
 def one(command: list[str | Path], count: int) -> tuple[float, float]:

@@ -17,6 +17,8 @@ from k2_downstream.parts import REPOSITORY
 from k2_downstream.trades import Trade
 
 MAGIC = 0
+#: As a record's time: the client takes that of its sending.
+NOW = 0
 TIMEOUT_S = 30
 
 Schema = dict[str, Any]
@@ -98,8 +100,8 @@ class Writer:
 class Topics:
     """Sends records, and waits until all of them are acknowledged."""
 
-    def __init__(self, servers: str) -> None:
-        """To this broker."""
+    def __init__(self, servers: str, **settings: str | float) -> None:
+        """To this broker, with settings of librdkafka, `_` for `.`, beside its own."""
         self.servers = servers
         self.failed: list[str] = []
         self.producer = Producer(
@@ -111,6 +113,7 @@ class Topics:
                 # A broker that is ended before its client is no news.
                 "log_level": 2,
             }
+            | {name.replace("_", "."): value for name, value in settings.items()}
         )
 
     def create(self, names: list[str], partitions: int = 3) -> None:
@@ -146,11 +149,15 @@ class Topics:
         committed = consumer.committed(partitions, timeout=TIMEOUT_S)
         return {(at.topic, at.partition): max(0, at.offset) for at in committed}
 
-    def send(self, name: str, key: str, value: bytes | None, headers: Headers | None = None) -> None:
+    def send(
+        self, name: str, key: str, value: bytes | None, headers: Headers | None = None, time_ms: int = NOW
+    ) -> None:
         """Hands a record to the client, and waits where its queue is full."""
         while True:
             try:
-                self.producer.produce(name, value, key, on_delivery=self._delivered, headers=headers or [])
+                self.producer.produce(
+                    name, value, key, on_delivery=self._delivered, headers=headers or [], timestamp=time_ms
+                )
             except BufferError:
                 self.producer.poll(0.1)
             else:

@@ -11,6 +11,7 @@ use crate::config::source::Source;
 use crate::config::{Feed, Raw, file};
 use crate::cores::Choice;
 use crate::instruments::Pair;
+use crate::kafka::topics::{DLQ, RAW, TRADES};
 use crate::nearest::nearest;
 use crate::venue::{Endpoint, Instrument, Protocol};
 
@@ -109,9 +110,9 @@ fn rest_interval(given: &file::Feed, protocol: Protocol) -> Duration {
 
 /// The topics of trades, raw frames and dead letters.
 fn topic_names(given: &file::Feed, exchange: &str, wrong: &mut impl FnMut(&str, String)) -> [String; 3] {
-    let topic = given.topic.clone().unwrap_or_else(|| format!("market.crypto.trades.{exchange}"));
-    let beside = |given: &Option<String>, ending: &str| given.clone().unwrap_or_else(|| format!("{topic}.{ending}"));
-    let (topic_raw, topic_dlq) = (beside(&given.topic_raw, "raw"), beside(&given.topic_dlq, "dlq"));
+    let topic = given.topic.clone().unwrap_or_else(|| format!("{TRADES}{exchange}"));
+    let beside = |given: &Option<String>, ending: &str| given.clone().unwrap_or_else(|| format!("{topic}{ending}"));
+    let (topic_raw, topic_dlq) = (beside(&given.topic_raw, RAW), beside(&given.topic_dlq, DLQ));
     let all = [("topic", &given.topic), ("topic_raw", &given.topic_raw), ("topic_dlq", &given.topic_dlq)];
     let mut is_wrong = false;
     for (key, topic) in all {

@@ -10,7 +10,6 @@ from k2_downstream.spark.job import Place, Stream, command
 from k2_downstream.spark.judge import judged
 from k2_downstream.spark.world import drained, world
 
-STAMP = "k2.kafka-offsets"
 BEFORE = 20_000
 FOLDER = REPOSITORY / "target/spark-lost"
 
@@ -65,10 +64,10 @@ def forget(place: Place) -> None:
     count = 0
     for metadata in table.tables(place.warehouse).values():
         said = metadata.read_text()
-        count += said.count(STAMP)
-        metadata.write_text(said.replace(STAMP, f"not-{STAMP}"))
+        count += said.count(table.STAMP)
+        metadata.write_text(said.replace(table.STAMP, f"not-{table.STAMP}"))
         checksum = metadata.with_name(f".{metadata.name}.crc")
         checksum.unlink(missing_ok=True)
     if count == 0:
-        message = f"no snapshot has {STAMP}"
+        message = f"no snapshot has {table.STAMP}"
         raise RuntimeError(message)

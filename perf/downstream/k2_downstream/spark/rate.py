@@ -17,7 +17,6 @@ from k2_downstream.spark.sender import Ledger
 from k2_downstream.spark.world import World, drained, world
 
 PARTITIONS = 3
-STAMP = "k2.kafka-offsets"
 P99_S = 5.0
 #: Lag that is no sign of falling behind: what comes in within so many seconds.
 ROOM_S = 15
@@ -135,7 +134,7 @@ def taken(warehouse: Path, ledger: Ledger, from_ms: float, to_ms: float) -> list
     for name, times in ledger.times.items():
         before: dict[int, int] = {}
         for snapshot in table.snapshots(table.tables(warehouse)[table.table_of(name)]):
-            stamp = json.loads(snapshot["summary"].get(STAMP, "{}")).get(name, {})
+            stamp = json.loads(snapshot["summary"].get(table.STAMP, "{}")).get(name, {})
             for one, end in ((int(one), end) for one, end in stamp.items()):
                 for offset in range(before.get(one, 0), end):
                     at = times.get((one, offset))

@@ -16,6 +16,8 @@ from k2_downstream.wire import topic
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: What a snapshot's summary calls the offsets up to which it has its topic.
+STAMP = "k2.kafka-offsets"
 TRADE = ["exchange", "symbol", "trade_id", "price", "quantity", "quote_volume", "side", "exchange_timestamp_ns"]
 
 
