@@ -8,6 +8,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuild
 
 use crate::broker::{self, BrokerArgs};
 use crate::check::{self, CheckArgs};
+#[cfg(feature = "read")]
 use crate::compare::{self, CompareArgs};
 use crate::config::{ConfigErrors, Misconfigured};
 use crate::demo::{self, DemoArgs};
@@ -17,6 +18,7 @@ use crate::outcome::EXIT_USAGE;
 use crate::page::{self, ReportArgs, read::Unreadable};
 use crate::run::{self, RunArgs};
 use crate::sim::{self, SimError, SimulateArgs};
+#[cfg(feature = "read")]
 use crate::tail::{self, TailArgs};
 #[cfg(feature = "top")]
 use crate::top::{self, TopArgs};
@@ -55,7 +57,9 @@ enum Command {
     Broker(BrokerArgs),
     Demo(DemoArgs),
     Health(HealthArgs),
+    #[cfg(feature = "read")]
     Tail(TailArgs),
+    #[cfg(feature = "read")]
     Compare(CompareArgs),
     #[cfg(feature = "report")]
     Report(ReportArgs),
@@ -71,6 +75,7 @@ impl Command {
             Command::Check(_) => LevelFilter::OFF,
             // It has a screen of its own, as the next.
             Command::Demo(_) => LevelFilter::WARN,
+            #[cfg(feature = "read")]
             Command::Tail(_) | Command::Compare(_) => LevelFilter::WARN,
             #[cfg(feature = "top")]
             Command::Top(_) => LevelFilter::OFF,
@@ -90,7 +95,9 @@ pub fn main() -> ExitCode {
         Command::Simulate(args) => sim::simulate(args).map(|()| ExitCode::SUCCESS),
         Command::Demo(args) => demo::run(&args),
         Command::Health(args) => health::run(&args),
+        #[cfg(feature = "read")]
         Command::Tail(args) => tail::run(&args),
+        #[cfg(feature = "read")]
         Command::Compare(args) => compare::run(&args),
         Command::Broker(args) => broker::run(&args).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "report")]

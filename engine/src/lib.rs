@@ -22,8 +22,8 @@
 //! [`repair`] fills gaps from the exchange's history, [`latency`], [`accounting`], [`twins`] and [`interval`] measure,
 //! [`report`] writes down, and `page` makes a page of it. While it runs, [`board`] and [`pulse`] have what the cores
 //! show, [`http`] serves it with [`metrics`], [`health`] and `top` ask there, and [`notify`] tells systemd. [`check`]
-//! looks, before a start, whether all of it can be. [`consume`] reads trades back from Kafka: [`tail`] shows the latest,
-//! [`compare`] holds those of two handlers against each other. [`sim`], [`broker`] and [`demo`] stand in for the world
+//! looks, before a start, whether all of it can be. `consume` reads trades back from Kafka: `tail` shows the latest,
+//! `compare` holds those of two handlers against each other. [`sim`], [`broker`] and [`demo`] stand in for the world
 //! outside.
 
 pub mod accounting;
@@ -34,8 +34,10 @@ pub mod broker;
 pub mod check;
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "read")]
 pub mod compare;
 pub mod config;
+#[cfg(feature = "read")]
 pub mod consume;
 pub mod cores;
 pub mod decimal;
@@ -76,6 +78,7 @@ pub mod signals;
 pub mod sim;
 pub mod spill;
 pub mod state;
+#[cfg(feature = "read")]
 pub mod tail;
 pub mod throttle;
 #[cfg(feature = "top")]

@@ -6,6 +6,7 @@
 mod browser;
 mod check;
 mod child;
+#[cfg(feature = "read")]
 mod compare;
 mod configuration;
 mod crash;
@@ -32,6 +33,7 @@ mod required;
 mod run;
 mod sandbox;
 mod shown;
+#[cfg(feature = "read")]
 mod tail;
 #[cfg(feature = "top")]
 mod terminal;

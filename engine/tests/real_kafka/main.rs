@@ -23,6 +23,7 @@ mod required;
 mod run;
 #[cfg(feature = "tls")]
 mod secure;
+#[cfg(feature = "read")]
 mod tail;
 #[path = "../end_to_end/world.rs"]
 #[allow(dead_code, reason = "shared with tests that need more of it")]
