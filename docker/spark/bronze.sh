@@ -14,28 +14,12 @@ USAGE
   exit 2
 }
 
-die() { echo "error: $*" >&2; exit 1; }
-
 CACHE=${K2_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/k2-feed}
 JARS=$CACHE/bronze-jars-$(sha256sum pom.xml | cut -c 1-16)
 
-# Several may ask at the same time. The folder of the jars is there when it is complete.
 fetch() {
   PYTHON=$(../python.sh bronze requirements.txt)
-  (
-    flock 9
-    if [[ ! -d $JARS ]]; then
-      command -v mvn >/dev/null || die "Maven (mvn) is needed to fetch $JARS: install it"
-      rm -rf "$JARS.part"
-      mkdir "$JARS.part"
-      cp pom.xml "$JARS.part" # Maven leaves its marks beside it
-      mvn -B -q -f "$JARS.part/pom.xml" -Dmaven.repo.local="$JARS.part/m2" dependency:copy-dependencies \
-        -DoutputDirectory="$JARS.part/out" >"$JARS.log" 2>&1 ||
-        die "Maven failed: $(grep -m 1 ERROR "$JARS.log"), see $JARS.log"
-      mv "$JARS.part/out" "$JARS"
-      rm -rf "$JARS.part" "$JARS.log"
-    fi
-  ) 9>"$JARS.lock"
+  ../maven.sh "$JARS" pom.xml dependency:copy-dependencies
 }
 
 run() {

@@ -76,9 +76,8 @@ pub enum Sort {
 pub fn run(args: &TailArgs) -> anyhow::Result<ExitCode> {
     let source = args.source.resolve()?;
     let from_ms = Moment::Ago(args.last).at(now_ms());
-    let wanted = |catalog: &Catalog| match args.topic.is_empty() {
-        true => catalog.trades(&args.exchange),
-        false => catalog.topics(&args.topic),
+    let wanted = |catalog: &Catalog| {
+        if args.topic.is_empty() { catalog.trades(&args.exchange) } else { catalog.topics(&args.topic) }
     };
     let (streams, decoder) = source.open(wanted, from_ms, None, args.follow)?;
     let printer = Printer {

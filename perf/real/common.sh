@@ -21,24 +21,8 @@ need_java() {
 # version PROPERTY: as pom.xml has it.
 version() { sed -n "s:.*<$1>\(.*\)</$1>.*:\1:p" "$HERE/pom.xml"; }
 
-# fetch_to FOLDER GOAL [ARG ...]: has Maven fill the folder, once. Several may ask at the same time.
-fetch_to() {
-  local folder=$1 work=$1.part log=$1.log
-  shift
-  mkdir -p "$(dirname "$folder")"
-  (
-    flock 9
-    [[ ! -d $folder ]] || exit 0
-    command -v mvn >/dev/null || die "Maven (mvn) is needed to fetch $folder: install it"
-    rm -rf "$work"
-    mkdir "$work"
-    cp "$HERE/pom.xml" "$work" # Maven leaves its marks beside it
-    mvn -B -f "$work/pom.xml" -Dmaven.repo.local="$work/m2" "$1" -DoutputDirectory="$work/out" "${@:2}" >"$log" 2>&1 ||
-      die "Maven failed: $(grep -m 1 ERROR "$log"), see $log"
-    mv "$work/out" "$folder"
-    rm -rf "$work" "$log"
-  ) 9>"$folder.lock"
-}
+# fetch_to FOLDER GOAL [OPTION ...]: has Maven fill the folder, once.
+fetch_to() { "$HERE/../../docker/maven.sh" "$1" "$HERE/pom.xml" "${@:2}"; }
 
 # at FOLDER: all that belongs to one program is in there.
 at() {
@@ -46,6 +30,8 @@ at() {
   FOLDER=$(realpath -m "$1")
   PID_FILE=$FOLDER/pid
   LOG=$FOLDER/log
+  # What Java unpacks there stays when it is killed.
+  JVM+=(-Djava.io.tmpdir="$FOLDER/tmp")
 }
 
 check_port() {

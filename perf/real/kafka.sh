@@ -110,7 +110,7 @@ begin() {
   configure "${@:4}"
   [[ -f $FOLDER/data/meta.properties ]] || format
   launch "$how" "$JAVA" -Xmx512m "${JVM[@]}" -Dlog4j2.configurationFile="$FOLDER/log4j2.properties" \
-    -Djava.io.tmpdir="$FOLDER/tmp" -cp "$CLASS_PATH" kafka.Kafka "$FOLDER/server.properties"
+    -cp "$CLASS_PATH" kafka.Kafka "$FOLDER/server.properties"
 }
 
 case ${1:-} in

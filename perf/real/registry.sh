@@ -57,7 +57,7 @@ begin() {
   fetch
   mkdir -p "$FOLDER/tmp"
   launch "$how" "$JAVA" -Xmx256m "${JVM[@]}" "${@:4}" --add-opens=java.base/java.lang=ALL-UNNAMED \
-    -Djava.io.tmpdir="$FOLDER/tmp" -Djava.util.logging.manager=org.jboss.logmanager.LogManager \
+    -Djava.util.logging.manager=org.jboss.logmanager.LogManager \
     -Dquarkus.http.host="$HOST" -Dquarkus.http.port="$PORT" \
     -Dquarkus.management.host="$HOST" -Dquarkus.management.port=0 \
     -Dapicurio.storage.snapshot.location="$FOLDER/tmp" -Dapicurio.import.work-dir="$FOLDER/tmp" \

@@ -8,6 +8,7 @@ use toml::{Table, Value};
 use super::DemoArgs;
 use super::compare::Listed;
 use crate::config::Config;
+use crate::kafka::topics::TRADES;
 use crate::sim::{self, Fault, Ledger, LedgerReader, Pair, Rate, Simulator, SimulatorConfig, Stop, What, When};
 use crate::venue::Protocol;
 
@@ -123,7 +124,7 @@ pub(super) fn configure(args: &DemoArgs, markets: &[Market], broker: &str, regis
             ("symbols".to_string(), Value::Array(symbols)),
             ("url".to_string(), Value::from(simulator.url())),
             ("connections".to_string(), Value::from(i64::from(args.connections))),
-            ("topic".to_string(), Value::from(format!("market.crypto.trades.{topic}"))),
+            ("topic".to_string(), Value::from(format!("{TRADES}{topic}"))),
         ])));
     }
     let kafka = Table::from_iter([

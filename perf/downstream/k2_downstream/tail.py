@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from k2_downstream import wire
+from k2_downstream.figures import percentile
 from k2_downstream.parts import REPOSITORY, Kafka, Registry
 from k2_downstream.trades import EXCHANGES, Market
 
@@ -37,8 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
         times = [one(command, arguments.trades) for _ in range(arguments.runs)]
     for what, of in (("first row", [first for first, _ in times]), ("all rows", [whole for _, whole in times])):
         ordered = sorted(of)
-        figures = {"least": 0, "median": len(of) // 2, "p90": len(of) * 9 // 10, "most": len(of) - 1}
-        print(f"{what:<10}", "  ".join(f"{name} {ordered[at]:.1f} ms" for name, at in figures.items()), flush=True)
+        parts = {"least": 0, "median": 0.5, "p90": 0.9, "most": 1}
+        figures = (f"{name} {percentile(ordered, part):.1f} ms" for name, part in parts.items())
+        print(f"{what:<10}", "  ".join(figures), flush=True)
     return 0
 
 

@@ -4,13 +4,13 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from k2_downstream.clickhouse.bars import NS, WIDTHS_S
 from k2_downstream.clickhouse.feed import PARTITIONS, Schemas
 from k2_downstream.clickhouse.server import ClickHouse
+from k2_downstream.figures import percentile
 from k2_downstream.parts import Deadline, Kafka, Registry
 from k2_downstream.trades import EXCHANGES, Market, Trade
 from k2_downstream.wire import Topics, topic
@@ -140,11 +140,6 @@ def latencies(clickhouse: ClickHouse, seen: list[tuple[int, dict[tuple[str, str]
             look += 1
         took.append(seen[look][0] - int(sent_ms))
     return took
-
-
-def percentile(ordered: Sequence[float], part: float) -> float:
-    """Of figures in their order."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
 
 
 def correction(clickhouse: ClickHouse, sender: Sender) -> None:

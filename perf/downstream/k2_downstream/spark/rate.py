@@ -10,6 +10,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
+from k2_downstream.figures import percentile
 from k2_downstream.parts import REPOSITORY, Deadline
 from k2_downstream.spark import table
 from k2_downstream.spark.job import Stream
@@ -78,7 +79,7 @@ def quick(found: World, stream: Stream, seconds: int) -> bool:
     to_ms = time.time() * 1000
     time.sleep(4 * P99_S)
     latencies = sorted(taken(found.place.warehouse, found.sender.ledger, from_ms, to_ms))
-    p50, p99, most = (latencies[min(len(latencies) - 1, int(len(latencies) * at))] for at in (0.5, 0.99, 1))
+    p50, p99, most = (percentile(latencies, at) for at in (0.5, 0.99, 1))
     own = [stream.metric(f'bronze_ingestion_latency_seconds{{quantile="{at}"}}') for at in (0.5, 0.99)]
     print(
         f"{len(latencies) / seconds:.0f}/s for {seconds} s: p50 {p50:.2f}, p99 {p99:.2f}, most {most:.2f} s; by its "
@@ -100,7 +101,7 @@ def held(stream: Stream, rate: int, seconds: int) -> bool:
     written = ((stream.metric("bronze_records_total") or 0) - written) / took
     burnt = (cpu(stream) - burnt) / took
     third = len(lags) // 3
-    middle, last = (sorted(part)[third // 2] for part in (lags[third : 2 * third], lags[-third:]))
+    middle, last = (percentile(sorted(part), 0.5) for part in (lags[third : 2 * third], lags[-third:]))
     print(
         f"{rate}/s for {took:.0f} s: {written:.0f}/s written; lag in the middle third {middle:.0f}, in the "
         f"last {last:.0f}, at most {max(lags):.0f} records ({max(lags) / rate:.1f} s); {burnt:.2f} CPUs, "
