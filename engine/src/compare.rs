@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 
 use crate::consume::merge::Merge;
 use crate::consume::moment::{Moment, millis, now_ms, shown};
-use crate::consume::source::{Catalog, SourceArgs};
+use crate::consume::source::{Catalog, Source, SourceArgs};
 use crate::consume::stream::Stream;
 use crate::outcome::{Outcome, duration};
 use join::{Joiner, Limits};
@@ -162,16 +162,18 @@ pub fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
 
 /// The old and the new side's partitions, with what reads the records of each.
 fn open(args: &CompareArgs, window: Window) -> anyhow::Result<([Reader; 2], Merge<Stream>)> {
+    // What is wrong with either configuration is said before a broker is waited for.
+    let (new, old) = (args.source.resolve()?, args.old_source().resolve()?);
     // A record is made when its trade is known, no sooner; and no later than is waited for.
     let (from_ms, until_ms) = (window.from_ms - CLOCKS_APART_MS, window.until_ms.saturating_add(millis(args.late)));
     let mut all = Vec::new();
-    let mut reader = |source: &SourceArgs, topics: &[String]| {
+    let mut reader = |source: Source, topics: &[String]| {
         let wanted = |catalog: &Catalog| catalog.topics(topics);
-        let (streams, decoder) = source.resolve()?.open(wanted, from_ms, Some(until_ms), false)?;
+        let (streams, decoder) = source.open(wanted, from_ms, Some(until_ms), false)?;
         all.extend(streams);
         Reader::new(decoder, topics, args.exchange.as_deref(), all.len())
     };
-    let readers = [reader(&args.old_source(), &args.old_topic)?, reader(&args.source, &args.new_topic)?];
+    let readers = [reader(old, &args.old_topic)?, reader(new, &args.new_topic)?];
     Ok((readers, Merge::new(all)))
 }
 
